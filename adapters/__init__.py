@@ -1,0 +1,1 @@
+"""Adapters to other systems: one folder per seat, one file per system."""

@@ -1,0 +1,143 @@
+"""The HTTP pools and the TLS context that all calls of a process share.
+
+Making a TLS context reads the whole certificate store: 18 ms during which no other call's audio moves. A vendor's HTTP
+client makes one, and so does every ``wss://`` connection that is not given one. A process therefore has one TLS
+context and one HTTP pool per SDK, and connections stay open between the turns of a call and between calls.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pipecat.utils.http import connection_limits
+
+_IDLE_CONNECTION_S = 60.0
+"""How long an idle connection is kept, seconds: longer than the pause between two turns of a call."""
+
+_LONGEST_RETRY_WAIT_S = 1.0
+"""Longest wait that a vendor may ask for before a retry, seconds; a caller on the phone does not wait longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class VendorLimits:
+    """How long a caller on the phone waits for a vendor.
+
+    Attributes:
+        connect_s: Longest a connection may take to open, seconds.
+        quiet_s: Longest a vendor may stay silent within an answer, before its first byte too, seconds.
+        voice_quiet_s: Longest a voice may stay silent within a sentence, seconds.
+        retries: How often a request that failed for a passing reason is repeated before the first byte of the answer.
+        reconnects: How many connections in a row may fail before a vendor's WebSocket is given up.
+        reconnect_wait_s: Wait between two of them, seconds.
+        stable_s: How long a connection must have lasted not to count as failed, seconds.
+    """
+
+    connect_s: float = 3.0
+    quiet_s: float = 8.0
+    voice_quiet_s: float = 3.0
+    retries: int = 1
+    reconnects: int = 3
+    reconnect_wait_s: float = 0.5
+    stable_s: float = 5.0
+
+
+class Sdk(Protocol):
+    """What the ``openai`` and ``anthropic`` packages have in common."""
+
+    __name__: str
+    DefaultAsyncHttpxClient: Any
+    Timeout: Any
+
+
+class SharedClients:
+    """The clients of one process; create one per event loop and close it last.
+
+    Args:
+        limits: How long vendors may take.
+    """
+
+    def __init__(self, limits: VendorLimits | None = None) -> None:
+        self.limits = limits or VendorLimits()
+        self._ssl: ssl.SSLContext | None = None
+        self._http: dict[str, Any] = {}
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """The TLS context of all connections. The first use takes 18 ms; `warm` does it before the first call."""
+        if self._ssl is None:
+            self._ssl = _make_ssl_context()
+        return self._ssl
+
+    def warm(self) -> None:
+        """Do what takes long before the first call does. Blocks; touches no event loop."""
+        self.ssl_context  # noqa: B018
+
+    def ssl_for(self, url: str) -> ssl.SSLContext | None:
+        """The TLS context for a WebSocket URL: None for ``ws://``."""
+        return self.ssl_context if url.startswith("wss:") else None
+
+    def http(self, sdk: Sdk) -> Any:
+        """The HTTP pool of an SDK.
+
+        Args:
+            sdk: The package, for example ``openai``: it says which HTTP library it wants and how it must be set up.
+
+        Returns:
+            An ``httpx`` or ``httpx2`` ``AsyncClient``, never to be closed by its users.
+        """
+        client = self._http.get(sdk.__name__)
+        if client is None:
+            client = self._http[sdk.__name__] = self.private_http(sdk)
+        return client
+
+    def private_http(self, sdk: Sdk) -> Any:
+        """Make a client like the one of `http` that its user closes."""
+        limits = self.limits
+        return sdk.DefaultAsyncHttpxClient(
+            verify=self.ssl_context,
+            timeout=sdk.Timeout(limits.quiet_s, connect=limits.connect_s),
+            limits=connection_limits(
+                max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_IDLE_CONNECTION_S
+            ),
+            event_hooks={"response": [_forbid_long_retry]},
+        )
+
+    async def aclose(self) -> None:
+        """Close every pool. What is used afterwards makes new ones."""
+        clients = list(self._http.values())
+        self._http.clear()
+        for client in clients:
+            await client.aclose()
+
+
+async def _forbid_long_retry(response: Any) -> None:
+    """Tell the SDK not to wait as long as the vendor asks: both SDKs obey ``x-should-retry``."""
+    if _retry_after_s(cast("Mapping[str, str]", response.headers)) > _LONGEST_RETRY_WAIT_S:
+        response.headers["x-should-retry"] = "false"
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    """How long a vendor asks to wait, seconds (RFC 9110 10.2.3); a date counts as long."""
+    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        if value:
+            try:
+                return float(value) / scale
+            except ValueError:
+                return float("inf")
+    return 0.0
+
+
+def _make_ssl_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not (paths.capath and any(Path(paths.capath).iterdir())):
+        # A slim container has no certificate store of its own.
+        import certifi  # noqa: PLC0415
+
+        context.load_verify_locations(certifi.where())
+    return context

@@ -1,0 +1,1 @@
+"""The language-model seat: OpenAI, Anthropic and the embedded script."""

@@ -1,0 +1,1 @@
+"""Media protocols: what phone systems and the runtime say to each other on one WebSocket per call."""

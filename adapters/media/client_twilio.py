@@ -1,0 +1,119 @@
+"""The phone system's side of Twilio Media Streams: what Twilio sends and accepts.
+
+Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import b2a_base64
+from typing import Any, ClassVar, Final
+
+from adapters.media import wire
+from adapters.media.base import Message
+from adapters.media.client_base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
+from adapters.media.codecs import ULAW_SILENCE, pcm_to_ulaw, ulaw_to_pcm
+from adapters.media.twilio import SAMPLE_RATE_HZ
+from models.errors import InvalidField, MediaProtocolError
+
+FRAME_MS: Final = 20
+"""Audio in one ``media`` message, milliseconds."""
+
+_FRAME_BYTES: Final = SAMPLE_RATE_HZ * FRAME_MS // 1000
+
+
+class TwilioClient(MediaClient):
+    """One media stream as Twilio plays it.
+
+    Caller and called number, which Twilio itself does not send, go along as custom parameters, as a TwiML
+    ``<Parameter>`` would carry them. Audio leaves in frames of exactly 20 ms; the last one is filled with silence.
+    """
+
+    name: ClassVar[str] = "twilio"
+
+    def __init__(self, leg: CallLeg) -> None:
+        super().__init__(leg)
+        if leg.sample_rate_hz != SAMPLE_RATE_HZ:
+            raise InvalidField("sample_rate_hz", "Twilio media streams run at 8000 Hz")
+        self._sequence_number = 0
+        self._chunk = 0
+        self._pending = b""
+
+    def opening(self) -> list[Message]:
+        """``connected`` and ``start``."""
+        leg = self.leg
+        numbers = {name: value for name, value in (("from", leg.from_), ("to", leg.to)) if value}
+        connected = json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+        start = {
+            "accountSid": leg.account_id,
+            "streamSid": leg.stream_id,
+            "callSid": leg.call_id,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": SAMPLE_RATE_HZ, "channels": 1},
+            "customParameters": {**numbers, **leg.parameters},
+        }
+        return [connected, self._numbered("start", start)]
+
+    def send_audio(self, pcm: bytes) -> list[Message]:
+        """``media`` messages of 20 ms; see `MediaClient.send_audio`."""
+        ulaw = self._pending + pcm_to_ulaw(pcm)
+        whole = len(ulaw) - len(ulaw) % _FRAME_BYTES
+        self._pending = ulaw[whole:]
+        return [self._media(ulaw[at : at + _FRAME_BYTES]) for at in range(0, whole, _FRAME_BYTES)]
+
+    def send_dtmf(self, digit: str) -> list[Message]:
+        """``dtmf``; see `MediaClient.send_dtmf`."""
+        return [self._numbered("dtmf", {"track": "inbound_track", "digit": _one_digit(digit)})]
+
+    def send_mark_reached(self, name: str) -> list[Message]:
+        """``mark``."""
+        return [self._numbered("mark", {"name": name})]
+
+    def send_stop(self, reason: str = "") -> list[Message]:
+        """The rest of the audio and ``stop``, which knows no reason."""
+        del reason
+        rest = [self._media(self._pending.ljust(_FRAME_BYTES, ULAW_SILENCE))] if self._pending else []
+        self._pending = b""
+        stop = {"accountSid": self.leg.account_id, "callSid": self.leg.call_id}
+        return [*rest, self._numbered("stop", stop)]
+
+    def receive(self, message: Message) -> list[ClientEvent]:
+        """Take ``media``, ``mark`` or ``clear``; see `MediaClient.receive`."""
+        if isinstance(message, bytes):
+            raise MediaProtocolError("only text messages are allowed")
+        document = wire.json_object(message)
+        if document.get("streamSid") != self.leg.stream_id:
+            raise MediaProtocolError("the message is for another stream")
+        event = document.get("event")
+        if event == "media":
+            payload = wire.section(document.get("media")).get("payload")
+            return [PlayAudio(ulaw_to_pcm(wire.base64_bytes(payload)))]
+        if event == "mark":
+            return [Mark(wire.name(wire.section(document.get("mark")).get("name")))]
+        if event == "clear":
+            return [Clear()]
+        raise MediaProtocolError("unknown event")
+
+    def _media(self, ulaw: bytes) -> str:
+        timestamp_ms = self._chunk * FRAME_MS
+        self._chunk += 1
+        payload = b2a_base64(ulaw, newline=False).decode("ascii")
+        media = {"track": "inbound", "chunk": str(self._chunk), "timestamp": str(timestamp_ms), "payload": payload}
+        return self._numbered("media", media)
+
+    def _numbered(self, event: str, content: dict[str, Any]) -> str:
+        self._sequence_number += 1
+        return json.dumps(
+            {
+                "event": event,
+                "sequenceNumber": str(self._sequence_number),
+                "streamSid": self.leg.stream_id,
+                event: content,
+            }
+        )
+
+
+def _one_digit(digit: str) -> str:
+    if len(digit) != 1:
+        raise InvalidField("digit", "one digit at a time")
+    return wire.require_digits(digit)

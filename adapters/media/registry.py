@@ -1,0 +1,123 @@
+"""The seat's table: every media protocol, and how the one that a connection speaks is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from adapters.media.base import Handshake, MediaCapabilities, MediaProtocol, Message
+from adapters.media.client_base import MediaClient
+from adapters.media.client_plain import PlainClient
+from adapters.media.client_twilio import TwilioClient
+from adapters.media.plain import PlainProtocol
+from adapters.media.twilio import TwilioProtocol
+from models.errors import InvalidField, MediaProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRow:
+    """One protocol of the table.
+
+    Attributes:
+        protocol: The runtime's side.
+        client: The phone system's side, for the replay harness and the tests.
+    """
+
+    protocol: type[MediaProtocol]
+    client: type[MediaClient]
+
+    @property
+    def name(self) -> str:
+        """Name in ``protocol=``."""
+        return self.protocol.name
+
+    @property
+    def label(self) -> str:
+        """Name for people."""
+        return self.protocol.label
+
+    @property
+    def capabilities(self) -> MediaCapabilities:
+        """What the protocol can do."""
+        return self.protocol.capabilities
+
+
+ROWS: Final = (
+    ProtocolRow(PlainProtocol, PlainClient),
+    ProtocolRow(TwilioProtocol, TwilioClient),
+)
+"""In the order in which they are tried on a connection."""
+
+PROTOCOLS: Final[Mapping[str, type[MediaProtocol]]] = MappingProxyType({row.name: row.protocol for row in ROWS})
+"""The runtime's side by name."""
+
+CLIENTS: Final[Mapping[str, type[MediaClient]]] = MappingProxyType({row.name: row.client for row in ROWS})
+"""The phone system's side by name."""
+
+
+def by_name(name: str) -> type[MediaProtocol]:
+    """Find a protocol by its name in ``protocol=``.
+
+    Raises:
+        InvalidField: Field ``protocol``: the table has no such name.
+    """
+    protocol = PROTOCOLS.get(name)
+    if protocol is None:
+        raise InvalidField("protocol", "unknown media protocol")
+    return protocol
+
+
+def client_by_name(name: str) -> type[MediaClient]:
+    """Find the phone system's side of a protocol by name.
+
+    Raises:
+        InvalidField: Field ``protocol``: the table has no such name.
+    """
+    client = CLIENTS.get(name)
+    if client is None:
+        raise InvalidField("protocol", "unknown media protocol")
+    return client
+
+
+def detect_handshake(handshake: Handshake) -> type[MediaProtocol] | None:
+    """Recognise a protocol by the upgrade request, or None when that does not tell."""
+    return next((row.protocol for row in ROWS if row.protocol.matches_handshake(handshake)), None)
+
+
+def detect_message(message: Message) -> type[MediaProtocol]:
+    """Recognise a protocol by the first message.
+
+    Raises:
+        MediaProtocolError: Fatal: no protocol of the table begins like this.
+    """
+    for row in ROWS:
+        if row.protocol.matches_message(message):
+            return row.protocol
+    raise MediaProtocolError("the first message fits no media protocol", fatal=True)
+
+
+def choose(
+    handshake: Handshake, first_message: Message | None = None, forced: str | None = None
+) -> type[MediaProtocol] | None:
+    """Find the protocol of a connection: what was asked for, else the handshake, else the first message.
+
+    Args:
+        handshake: The upgrade request.
+        first_message: The first message, once there is one. It is to be given to the protocol's `receive` as well.
+        forced: Value of ``protocol=``; None or '' when the URL has none.
+
+    Returns:
+        The protocol, or None when the first message has to be awaited.
+
+    Raises:
+        InvalidField: Field ``protocol``: ``forced`` names no protocol.
+        MediaProtocolError: Fatal: neither handshake nor first message fits any protocol.
+    """
+    if forced:
+        return by_name(forced)
+    found = detect_handshake(handshake)
+    if found is None and first_message is not None:
+        return detect_message(first_message)
+    return found

@@ -1,0 +1,195 @@
+"""Twilio Media Streams, as the server of a bidirectional ``<Connect><Stream>``.
+
+JSON text messages, base64 µ-law at 8000 Hz mono. Received: ``connected``, ``start``, ``media``, ``dtmf``, ``mark``,
+``stop``. Sent: ``media``, ``mark``, ``clear``. The phone system buffers what is sent, ``clear`` empties its buffer and
+echoes the marks that were pending. Closing the socket lets the call go on with what follows in the TwiML; with nothing
+following it hangs up.
+
+Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import b2a_base64
+from typing import Any, ClassVar, Final
+
+from adapters.media import wire
+from adapters.media.base import (
+    AudioReceived,
+    DtmfReceived,
+    Handshake,
+    MarkPolicy,
+    MarkReached,
+    MediaCapabilities,
+    MediaEvent,
+    MediaProtocol,
+    Message,
+    Started,
+    Stopped,
+)
+from adapters.media.codecs import PCM_SAMPLE_BYTES, pcm_to_ulaw, require_whole_samples, ulaw_to_pcm
+from adapters.media.stream_life import StreamLife, Verb
+from models.errors import MediaProtocolError
+
+SAMPLE_RATE_HZ: Final = 8000
+"""The only rate of the protocol."""
+
+_FORMAT: Final = {"encoding": "audio/x-mulaw", "sampleRate": "8000", "channels": "1"}
+_SECOND_BYTES: Final = SAMPLE_RATE_HZ * PCM_SAMPLE_BYTES
+_MAX_TIMESTAMP_DIGITS: Final = 15
+
+
+class TwilioProtocol(MediaProtocol):
+    """One Twilio media stream.
+
+    Tolerated, because systems that speak this protocol differ there: no ``connected``, no ``streamSid`` in a message
+    after the start, no ``mediaFormat``, media of other tracks than the caller's (dropped), and ``from`` and ``to``
+    beside ``callSid`` or among the custom parameters. Not tolerated: another media format (fatal), anything but
+    ``connected`` before ``start`` (fatal), a second ``start``, a foreign ``streamSid``, an unknown event, binary
+    messages (Twilio's own error 31950) and payloads that are not strict base64.
+    """
+
+    name: ClassVar[str] = "twilio"
+    label: ClassVar[str] = "Twilio Media Streams"
+    capabilities: ClassVar[MediaCapabilities] = MediaCapabilities(marks=MarkPolicy.ECHOED, flush=True)
+
+    def __init__(self) -> None:
+        self._life = StreamLife()
+        self._stream_id = ""
+        self._media_head = ""
+        self._stream_json = ""
+
+    @classmethod
+    def matches_handshake(cls, handshake: Handshake) -> bool:
+        """Say whether Twilio signed the upgrade request."""
+        return "x-twilio-signature" in handshake.headers
+
+    @classmethod
+    def matches_message(cls, message: Message) -> bool:
+        """Say whether this is a ``connected``, or a ``start`` with a ``streamSid``."""
+        document = wire.peek(message)
+        event = document.get("event")
+        if event == "connected":
+            return True
+        start = document.get("start")
+        return event == "start" and isinstance(start, dict) and ("streamSid" in document or "streamSid" in start)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Always 8000."""
+        return SAMPLE_RATE_HZ
+
+    def receive(self, message: Message) -> list[MediaEvent]:
+        """Take one received message; see `MediaProtocol.receive`."""
+        try:
+            return self._take(message)
+        except MediaProtocolError as error:
+            if error.fatal:
+                self._life.move(Verb.BREAK)
+            raise
+
+    def send_audio(self, pcm: bytes) -> list[Message]:
+        """Play audio; see `MediaProtocol.send_audio`. One ``media`` message for each second or part of it."""
+        if not self._life.is_open or not pcm:
+            return []
+        if len(pcm) <= _SECOND_BYTES:
+            return [self._media(pcm)]
+        require_whole_samples(pcm)
+        return [self._media(pcm[at : at + _SECOND_BYTES]) for at in range(0, len(pcm), _SECOND_BYTES)]
+
+    def send_mark(self, name: str) -> list[Message]:
+        """Ask for an echo of ``name`` once everything before it was played, or dropped by `send_clear`."""
+        if not self._life.is_open:
+            return []
+        return [f'{{"event":"mark","streamSid":{self._stream_json},"mark":{{"name":{json.dumps(name)}}}}}']
+
+    def send_clear(self) -> list[Message]:
+        """Drop everything sent and not yet played."""
+        if not self._life.is_open:
+            return []
+        return [f'{{"event":"clear","streamSid":{self._stream_json}}}']
+
+    def _media(self, pcm: bytes) -> str:
+        # Base64 needs no JSON escaping, so the message is put together without a JSON encoder.
+        return f'{self._media_head}{b2a_base64(pcm_to_ulaw(pcm), newline=False).decode("ascii")}"}}}}'
+
+    def _take(self, message: Message) -> list[MediaEvent]:
+        if isinstance(message, bytes):
+            raise MediaProtocolError("only text messages are allowed")
+        document = wire.json_object(message)
+        event = document.get("event")
+        if event == "media":
+            return self._media_received(document)
+        if event == "mark":
+            self._content(document)
+            return [MarkReached(wire.name(wire.section(document.get("mark")).get("name")))]
+        if event == "dtmf":
+            self._content(document)
+            return [DtmfReceived(wire.digit(wire.section(document.get("dtmf")).get("digit")))]
+        if event == "connected":
+            self._life.move(Verb.CONNECTED)
+            return []
+        if event == "start":
+            return self._start(document)
+        if event == "stop":
+            self._require_stream(document)
+            self._life.move(Verb.STOP)
+            return [Stopped()]
+        raise MediaProtocolError("unknown event")
+
+    def _media_received(self, document: dict[str, Any]) -> list[MediaEvent]:
+        self._content(document)
+        media = wire.section(document.get("media"))
+        if media.get("track", "inbound") != "inbound":
+            return []
+        pcm = ulaw_to_pcm(wire.base64_bytes(media.get("payload")))
+        return [AudioReceived(pcm, _timestamp_ms(media.get("timestamp")))] if pcm else []
+
+    def _content(self, document: dict[str, Any]) -> None:
+        self._life.move(Verb.CONTENT)
+        self._require_stream(document)
+
+    def _require_stream(self, document: dict[str, Any]) -> None:
+        if self._life.is_open and document.get("streamSid", self._stream_id) != self._stream_id:
+            raise MediaProtocolError("the message is for another stream")
+
+    def _start(self, document: dict[str, Any]) -> list[MediaEvent]:
+        self._life.move(Verb.START)
+        try:
+            started = _read_start(document)
+        except MediaProtocolError as error:
+            raise MediaProtocolError(error.message, fatal=True) from error
+        self._stream_id = started.stream_id
+        self._stream_json = json.dumps(started.stream_id)
+        self._media_head = f'{{"event":"media","streamSid":{self._stream_json},"media":{{"payload":"'
+        return [started]
+
+
+def _read_start(document: dict[str, Any]) -> Started:
+    start = wire.section(document.get("start"))
+    stream_id = wire.text(start.get("streamSid", document.get("streamSid")))
+    if not stream_id:
+        raise MediaProtocolError("the start has no streamSid")
+    if document.get("streamSid", stream_id) != stream_id:
+        raise MediaProtocolError("the start names two streams")
+    media_format = wire.section(start.get("mediaFormat"))
+    if any(str(media_format.get(key, value)) != value for key, value in _FORMAT.items()):
+        raise MediaProtocolError("the media format must be audio/x-mulaw, 8000 Hz, one channel")
+    parameters = wire.parameters(start.get("customParameters"))
+    return Started(
+        stream_id=stream_id,
+        call_id=wire.text(start.get("callSid")),
+        account_id=wire.text(start.get("accountSid")),
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        parameters=parameters,
+        from_=wire.text(start.get("from", parameters.get("from"))),
+        to=wire.text(start.get("to", parameters.get("to"))),
+    )
+
+
+def _timestamp_ms(value: object) -> int | None:
+    """Read the media time; audio is worth more than its time stamp, so a broken one counts as none."""
+    if isinstance(value, str) and len(value) <= _MAX_TIMESTAMP_DIGITS and value.isascii() and value.isdigit():
+        return int(value)
+    return value if type(value) is int and value >= 0 else None

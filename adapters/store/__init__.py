@@ -1,0 +1,1 @@
+"""The store seat: where AIs, AIcalls, messages and events are kept."""

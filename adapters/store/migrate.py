@@ -1,0 +1,56 @@
+"""Schema changes: Alembic (https://alembic.sqlalchemy.org), run by the store itself when it is opened."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection
+
+from models.errors import InvalidField
+
+HEAD = "head"
+BASE = "base"
+
+# Alembic hands the running migration to its scripts through module globals. Never taken in an event loop's thread: a
+# coroutine that waited for another one's migration there would wait for ever.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def upgrade_connection(connection: Connection, revision: str = HEAD) -> None:
+    """Bring the schema up to a revision, inside the connection's transaction.
+
+    Args:
+        connection: In a transaction that writes; the caller commits.
+        revision: Where to stop.
+
+    Raises:
+        InvalidField: The database is of a newer version of this runtime.
+    """
+    with _ONE_AT_A_TIME:
+        try:
+            command.upgrade(_config(connection), revision)
+        except CommandError as error:
+            raise InvalidField("database", "has a schema that this version does not know") from error
+
+
+def downgrade_connection(connection: Connection, revision: str = BASE) -> None:
+    """Take the schema back to a revision, inside the connection's transaction. Data of dropped tables is lost.
+
+    Args:
+        connection: In a transaction that writes; the caller commits.
+        revision: Where to stop.
+    """
+    with _ONE_AT_A_TIME:
+        command.downgrade(_config(connection), revision)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    # Percent signs mean interpolation to Alembic's configuration parser.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

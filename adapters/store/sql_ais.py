@@ -1,0 +1,116 @@
+"""Statements about AIs and media tokens. Every function runs inside one transaction of its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from adapters.store.base import MediaGrant
+from adapters.store.paging import PageQuery
+from adapters.store.rows import grant_from_row, grant_to_row
+from adapters.store.secrets import SecretBox
+from adapters.store.tables import ais, media_grants
+from models.errors import Conflict, NotFound
+from models.timestamps import NOT_YET
+
+PAGES = PageQuery("ais", ais, ais.c.id)
+"""How AIs are listed."""
+
+
+def insert_ai(connection: Connection, row: dict[str, object]) -> None:
+    """Insert an AI.
+
+    Raises:
+        Conflict: There is one with that id already.
+    """
+    try:
+        connection.execute(insert(ais), row)
+    except IntegrityError:
+        raise Conflict("an AI with this id exists already") from None
+
+
+def select_ai(connection: Connection, ai_id: UUID, customer_id: UUID | None) -> RowMapping:
+    """Return an AI's row.
+
+    Raises:
+        NotFound: There is none, it is deleted, or it is another customer's.
+    """
+    row = connection.execute(select(ais).where(_alive(ai_id, customer_id))).mappings().one_or_none()
+    if row is None:
+        raise NotFound("ai", str(ai_id))
+    return row
+
+
+def update_ai(connection: Connection, row: dict[str, object], ai_id: UUID, customer_id: UUID) -> None:
+    """Replace an AI.
+
+    Raises:
+        NotFound: There is none, it is deleted, or it is another customer's.
+    """
+    if not connection.execute(update(ais).where(_alive(ai_id, customer_id)).values(row)).rowcount:
+        raise NotFound("ai", str(ai_id))
+
+
+def delete_ai(connection: Connection, ai_id: UUID, customer_id: UUID, now: datetime) -> RowMapping:
+    """Delete an AI softly and its media token for good.
+
+    Returns:
+        The AI's row, as deleted.
+
+    Raises:
+        NotFound: There is none, it is deleted already, or it is another customer's.
+    """
+    statement = update(ais).where(_alive(ai_id, customer_id)).values(tm_delete=now).returning(ais)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise NotFound("ai", str(ai_id))
+    delete_grant(connection, ai_id)
+    return row
+
+
+def reseal(connection: Connection, box: SecretBox) -> int:
+    """Seal anew, with the newest key, whatever an older one sealed; deleted AIs too.
+
+    Returns:
+        How many AIs that were.
+
+    Raises:
+        AicallError: A secret can be read with none of the keys.
+    """
+    stale = [row for row in connection.execute(select(ais.c.id, ais.c.secrets)) if not box.is_current(row.secrets)]
+    for row in stale:
+        token = box.seal(box.unseal(row.secrets))
+        connection.execute(update(ais).where(ais.c.id == row.id).values(secrets=token))
+    return len(stale)
+
+
+def put_grant(connection: Connection, grant: MediaGrant) -> None:
+    """Set a resource's one media token."""
+    delete_grant(connection, grant.resource_id)
+    connection.execute(insert(media_grants), grant_to_row(grant))
+
+
+def select_grant(connection: Connection, resource_id: UUID) -> MediaGrant | None:
+    """Return a resource's media token, or None."""
+    statement = select(media_grants).where(media_grants.c.resource_id == resource_id)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else grant_from_row(row)
+
+
+def delete_grant(connection: Connection, resource_id: UUID) -> None:
+    """Remove a resource's media token, if it has one."""
+    connection.execute(delete(media_grants).where(media_grants.c.resource_id == resource_id))
+
+
+def list_conditions(customer_id: UUID) -> Sequence[ColumnElement[bool]]:
+    """Return what a listed AI must fulfil."""
+    return (ais.c.customer_id == customer_id, ais.c.tm_delete == NOT_YET)
+
+
+def _alive(ai_id: UUID, customer_id: UUID | None) -> ColumnElement[bool]:
+    alive = (ais.c.id == ai_id) & (ais.c.tm_delete == NOT_YET)
+    return alive if customer_id is None else alive & (ais.c.customer_id == customer_id)

@@ -1,0 +1,1 @@
+"""The text-to-speech seat: ElevenLabs, Deepgram, OpenAI and the embedded voice."""

@@ -1,0 +1,1 @@
+"""Domain models of the AIcall runtime: pydantic, no I/O, no clock of their own."""

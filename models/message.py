@@ -1,0 +1,83 @@
+"""Messages of an AIcall: what was said, heard, called and answered."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.timestamps import NOT_YET, Timestamp
+
+
+class Role(StrEnum):
+    """Who a message is from."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    NOTIFICATION = "notification"
+
+
+class Direction(StrEnum):
+    """Which way a message went, seen from the runtime: incoming from the caller, outgoing to the caller."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    NONE = ""
+    """Neither: system prompts, tool calls and their results."""
+
+
+class ToolCallFunction(BaseModel):
+    """The function of a tool call.
+
+    Attributes:
+        name: Function name.
+        arguments: The arguments as JSON text.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arguments: str
+
+
+class ToolCall(BaseModel):
+    """One tool call by the model, in the field's usual shape."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    type: Literal["function"] = "function"
+    function: ToolCallFunction
+
+
+class Message(BaseModel):
+    """One message of an AIcall.
+
+    Attributes:
+        content: What was said. For the assistant: what the caller heard, not what was synthesised.
+        interrupted: Whether the caller cut the assistant off.
+        tool_calls: For the assistant: the tools that it called.
+        tool_call_id: For a tool: the call that this is the result of.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    customer_id: UUID
+    aicall_id: UUID
+    role: Role
+    content: str = ""
+    direction: Direction = Direction.NONE
+    interrupted: bool = False
+    tool_calls: list[ToolCall] = Field(default_factory=list)
+    tool_call_id: str = ""
+    tm_create: Timestamp
+    tm_delete: Timestamp = NOT_YET
+
+    def public(self) -> dict[str, Any]:
+        """Return the JSON document that the API and the events carry."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,89 @@
+"""What the runtime reads from an AI's ``parameter``; every other key is the owner's own and passed to the model."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+_BCP47 = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def check_language(value: str) -> str:
+    """Accept '' or something of the shape of a BCP 47 tag (RFC 5646).
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if value and not _BCP47.fullmatch(value):
+        raise ValueError("must be a BCP 47 language tag such as en-US")
+    return value
+
+
+Language = Annotated[str, AfterValidator(check_language)]
+"""A BCP 47 tag, or '' for the recogniser's default."""
+
+PositiveSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class CallOptions(BaseModel):
+    """The keys of ``parameter`` that change how a call runs. All are optional.
+
+    Attributes:
+        greeting: Fixed text to say first. Empty: the model speaks first, from ``init_prompt``.
+        max_duration_s: Longest call, seconds; None for the server's own limit.
+        idle_timeout_s: Silence of the caller after the bot stopped, seconds, before the caller is asked whether they
+            are still there; None for the server's own.
+        idle_limit: How many times in a row the caller is asked before the call is ended.
+        speech_timeout_s: Extra silence on top of ``stop_secs`` before a turn ends, when Smart Turn is off, seconds.
+        dtmf_timeout_s: Pause after a digit that completes an entry, seconds.
+        dtmf_terminator: Digit that completes an entry at once.
+        apology: What is said when a vendor fails for good, before the call is ended.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    greeting: str = ""
+    max_duration_s: PositiveSeconds | None = None
+    idle_timeout_s: PositiveSeconds | None = None
+    idle_limit: Annotated[int, Field(strict=True, ge=0, le=100)] = 2
+    speech_timeout_s: Annotated[float, Field(strict=True, ge=0, le=30, allow_inf_nan=False)] = 0.0
+    dtmf_timeout_s: Annotated[float, Field(strict=True, gt=0, le=60, allow_inf_nan=False)] = 2.0
+    dtmf_terminator: Annotated[str, Field(pattern=r"^[0-9*#]$")] = "#"
+    apology: str = "I am sorry, there is a technical problem. Please call again later."
+
+
+RUNTIME_KEYS = frozenset(CallOptions.model_fields) | {"stt_key", "tts_key"}
+"""Keys of ``parameter`` that are the runtime's and are not shown to the model."""
+
+
+def field_error(field: str, message: str) -> PydanticCustomError:
+    """Make a validation error that names its field itself, for checks that see more than one field.
+
+    Args:
+        field: Dotted path of the field.
+        message: What is wrong with it.
+    """
+    return PydanticCustomError("invalid_field", "{message}", {"field": field, "message": message})
+
+
+def check_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Check the keys of ``parameter`` that the runtime reads.
+
+    Raises:
+        PydanticCustomError: A key has a wrong value; the error names ``parameter.<key>``.
+    """
+    try:
+        CallOptions.model_validate(parameter)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, ("parameter", *first["loc"])))
+        raise field_error(path, first["msg"]) from None
+    return parameter
+
+
+def model_parameters(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of ``parameter`` that is meant for the model."""
+    return {key: value for key, value in parameter.items() if key not in RUNTIME_KEYS}

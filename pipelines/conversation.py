@@ -1,0 +1,432 @@
+"""One call's conversation: the Pipecat pipeline, what happens in it, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from loguru import logger
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.audio.dtmf.types import KeypadEntry
+from pipecat.frames.frames import (
+    CancelFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    LLMMessagesAppendFrame,
+    LLMRunFrame,
+    TTSSpeakFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
+from pipecat.processors.aggregators.llm_response_universal import (
+    AssistantTurnStoppedMessage,
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+    UserTurnStoppedMessage,
+)
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
+from pipecat.services.stt_service import STTService
+from pipecat.services.tts_service import TTSService
+from pipecat.turns.empty_user_turn import EmptyUserTurnConfig
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.utils.errors import ErrorCategory
+from pipecat.workers.runner import WorkerRunner
+
+from models.aicall import EndReason
+from models.options import CallOptions
+from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
+from models.turn import TurnRecord, TurnTrigger
+from models.vad import EffectiveVad
+from pipelines.failures import FailureCounter, Seat
+from pipelines.inference import InferenceEngine
+from pipelines.media_in import MediaInput
+from pipelines.media_out import MediaOutput, MediaSink
+from pipelines.reply_watch import HangupFrame, ReplyWatch
+from pipelines.reply_watchdog import ReplyWatchdog, Stage
+from pipelines.smart_turn import TurnAudio
+from pipelines.turn_end import TurnEndSettings
+from pipelines.turn_ledger import TurnLedger
+from pipelines.turn_strategy import EndOfTurnStrategy
+from pipelines.voice_activity import VoiceActivity
+
+_LAST_WORDS_S = 30.0
+"""Longest that a goodbye may take before the call is ended all the same, seconds."""
+_TURN_STOP_TIMEOUT_S = 8.0
+"""Pipecat's own safety net behind `EndOfTurnStrategy`, seconds."""
+_REPROMPTS = 1_000_000
+"""How often in a row a caller who is not understood is asked again: always, since the alternative is silence."""
+_VOICE_RETRY_S = 0.8
+"""How long after a voice failed the bot speaks again, seconds: time for it to connect anew."""
+_CONNECT_TIMEOUT_S = 6.0
+"""How long the vendors' sockets may take to open, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceServices:
+    """The three services of a voice call, made for it."""
+
+    stt: STTService
+    llm: LLMService[Any]
+    tts: TTSService
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSettings:
+    """How a conversation runs.
+
+    Attributes:
+        vad: The effective VAD values.
+        smart_turn_enabled: Whether Smart Turn decides the end of a turn.
+        options: What the AI's ``parameter`` says.
+        idle_timeout_s: Silence of the caller before they are asked whether they are there, seconds.
+        response_timeout_s: Longest wait for a sign of life of model or voice, seconds.
+    """
+
+    vad: EffectiveVad
+    smart_turn_enabled: bool
+    options: CallOptions
+    idle_timeout_s: float
+    response_timeout_s: float
+
+
+class ConversationListener(Protocol):
+    """Gets what happens in a conversation. Its methods return at once and never raise."""
+
+    def started(self) -> None:
+        """The pipeline runs."""
+
+    def user_said(self, text: str) -> None:
+        """The caller's turn is over."""
+
+    def bot_said(self, text: str, *, interrupted: bool) -> None:
+        """The bot's turn is over; the text is what the caller heard."""
+
+    def turn_completed(self, record: TurnRecord) -> None:
+        """A turn's latency record is complete."""
+
+    def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
+        """A vendor failed."""
+
+    def finished(self, reason: EndReason) -> None:
+        """The conversation came to its end by itself; it is to be stopped now. Called at most once."""
+
+
+class Conversation:
+    """One call's conversation. Make it, `run` it, `stop` it.
+
+    Args:
+        services: Recogniser, model and voice.
+        settings: How it runs.
+        tools: What the model may call, each with its handler.
+        sink: Where the bot's audio goes.
+        inference: The process's shared models.
+        listener: Gets what happens.
+    """
+
+    def __init__(
+        self,
+        services: VoiceServices,
+        settings: ConversationSettings,
+        tools: Sequence[FunctionSchema],
+        *,
+        sink: MediaSink,
+        inference: InferenceEngine,
+        listener: ConversationListener,
+    ) -> None:
+        self._services = services
+        self._settings = settings
+        self._listener = listener
+        self._finishing = False
+        self._idle_count = 0
+        self._failures = FailureCounter()
+        self._retry: asyncio.TimerHandle | None = None
+        self._speaking_again: asyncio.Task[None] | None = None
+        self._bot_has_spoken = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._giving_up: asyncio.Task[None] | None = None
+        self.ledger = TurnLedger(asyncio.get_running_loop().time, listener.turn_completed)
+        self._watchdog = ReplyWatchdog(settings.response_timeout_s, self._stalled)
+        self._reply_watch = ReplyWatch(self.ledger, self._watchdog)
+        self.output = MediaOutput(sink, self.ledger, watchdog=self._watchdog)
+        rate_hz = sink.sample_rate_hz
+        turn_audio = TurnAudio(rate_hz, settings.vad.start_secs) if settings.smart_turn_enabled else None
+        self.input = MediaInput(
+            voice=VoiceActivity(inference.vad_stream(rate_hz), settings.vad),
+            sample_rate_hz=rate_hz,
+            ledger=self.ledger,
+            turn_audio=turn_audio,
+            idle_timeout_s=settings.idle_timeout_s,
+        )
+        strategy = EndOfTurnStrategy(
+            TurnEndSettings(speech_timeout_s=settings.options.speech_timeout_s, smart_turn=turn_audio is not None),
+            self.ledger,
+            vad_stop_secs=settings.vad.stop_secs,
+            smart_turn=(inference.smart_turn, turn_audio, rate_hz) if turn_audio is not None else None,
+        )
+        self._worker = self._build(list(tools), strategy, rate_hz)
+
+    async def run(self) -> None:
+        """Run the pipeline until it ends, by itself or by `stop`. Greets as soon as it runs."""
+        runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        try:
+            await runner.add_workers(self._worker)
+            await runner.run()
+        finally:
+            self._watchdog.stop()
+            self.ledger.close()
+            if self._deadline is not None:
+                self._deadline.cancel()
+            if self._retry is not None:
+                self._retry.cancel()
+            for task in (self._giving_up, self._speaking_again):
+                if task is not None:
+                    task.cancel()
+
+    async def stop(self, running: asyncio.Task[None], deadline_s: float) -> bool:
+        """Cancel the pipeline, whatever state it is in.
+
+        Args:
+            running: The task that runs `run`.
+            deadline_s: Time for all of it, seconds.
+
+        Returns:
+            Whether the pipeline ended in time. One that did not is left to itself; nothing of it can reach the call.
+        """
+        self._finishing = True
+        self._watchdog.stop()
+        step_s = deadline_s / 3
+        if await _ends_within(running, step_s, self._worker.cancel(reason="the call ended")):
+            return True
+        # A pipeline that waits for an EndFrame does not see a cancelled worker; only a frame put into the pipeline
+        # itself frees it.
+        if await _ends_within(running, step_s, self._worker.pipeline.queue_frame(CancelFrame())):
+            return True
+        running.cancel()
+        return await _ends_within(running, step_s)
+
+    async def stop_media(self) -> None:
+        """Stop what plays and what is still being synthesised; the model goes on."""
+        # From the model, so that the words already on their way from it are dropped too.
+        await self._services.llm.push_frame(InterruptionFrame())
+
+    async def hang_up(self) -> None:
+        """End the conversation once everything said before was heard."""
+        self._finish_within(_LAST_WORDS_S, EndReason.STOP_SERVICE)
+        await self._services.llm.push_frame(HangupFrame(EndReason.STOP_SERVICE))
+
+    # Building.
+
+    def _build(self, tools: list[FunctionSchema], strategy: EndOfTurnStrategy, rate_hz: int) -> PipelineWorker:
+        options = self._settings.options
+        context = LLMContext(tools=ToolsSchema(standard_tools=list(tools))) if tools else LLMContext()
+        user, assistant = LLMContextAggregatorPair(
+            context,
+            user_params=LLMUserAggregatorParams(
+                user_turn_strategies=UserTurnStrategies(stop=[strategy]),
+                user_turn_stop_timeout=_TURN_STOP_TIMEOUT_S,
+                user_idle_timeout=self._settings.idle_timeout_s,
+                empty_user_turn=EmptyUserTurnConfig(
+                    interrupted_prompt=NOT_UNDERSTOOD_INTERRUPTED,
+                    idle_prompt=NOT_UNDERSTOOD,
+                    max_consecutive_recoveries=_REPROMPTS,
+                ),
+            ),
+        )
+        keypad = DTMFAggregator(timeout=options.dtmf_timeout_s, termination_digit=KeypadEntry(options.dtmf_terminator))
+        services = self._services
+        worker = PipelineWorker(
+            Pipeline(
+                [
+                    self.input,
+                    services.stt,
+                    keypad,
+                    user,
+                    services.llm,
+                    self._reply_watch,
+                    services.tts,
+                    self.output,
+                    assistant,
+                ]
+            ),
+            params=PipelineParams(audio_in_sample_rate=rate_hz, audio_out_sample_rate=rate_hz),
+            enable_rtvi=False,
+            enable_turn_tracking=False,
+            idle_timeout_secs=None,
+            cancel_timeout_secs=2,
+            setup_timeout_secs=_CONNECT_TIMEOUT_S,
+            start_timeout_secs=_CONNECT_TIMEOUT_S,
+            check_dangling_tasks=False,
+        )
+        worker.set_reached_downstream_filter((HangupFrame,))
+        worker.add_event_handler("on_setup_timeout", self._on_setup_timeout)
+        worker.add_event_handler("on_pipeline_started", self._on_started)
+        worker.add_event_handler("on_pipeline_error", self._on_error)
+        worker.add_event_handler("on_frame_reached_downstream", self._on_hangup)
+        user.add_event_handler("on_user_turn_stopped", self._on_user_turn_stopped)
+        user.add_event_handler("on_user_turn_idle", self._on_user_turn_idle)
+        assistant.add_event_handler("on_assistant_turn_stopped", self._on_assistant_turn_stopped)
+        return worker
+
+    # What happens in the pipeline.
+
+    async def _on_started(self, worker: PipelineWorker, frame: Frame) -> None:
+        del worker, frame
+        self._listener.started()
+        self.ledger.media_started()
+        if self._ending:
+            # A vendor refused while the pipeline was set up; the apology is on its way.
+            return
+        self.ledger.begin(TurnTrigger.GREETING)
+        if self._settings.options.greeting:
+            await self._greet()
+        else:
+            await self._tell_model(CALL_CONNECTED)
+
+    async def _on_setup_timeout(self, worker: PipelineWorker) -> None:
+        del worker
+        # A vendor that neither takes nor refuses the connection.
+        self._finish(EndReason.PROVIDER_ERROR)
+
+    async def _greet(self) -> None:
+        self._watchdog.asked(Stage.TTS)
+        await self._worker.queue_frame(TTSSpeakFrame(self._settings.options.greeting, append_to_context=True))
+
+    async def _on_user_turn_stopped(
+        self, aggregator: object, strategy: object, message: UserTurnStoppedMessage
+    ) -> None:
+        del aggregator, strategy
+        if message.content:
+            self._idle_count = 0
+            if self._retry is not None:
+                # The caller's words are answered now, and not those before them.
+                self._retry.cancel()
+                self._retry = None
+            self._listener.user_said(message.content)
+
+    async def _on_assistant_turn_stopped(self, aggregator: object, message: AssistantTurnStoppedMessage) -> None:
+        del aggregator
+        if message.content:
+            self._bot_has_spoken = True
+            self._failures.worked(Seat.LLM)
+            self._failures.worked(Seat.TTS)
+            self._listener.bot_said(message.content, interrupted=message.interrupted)
+
+    async def _on_user_turn_idle(self, aggregator: object) -> None:
+        del aggregator
+        if self._ending:
+            return
+        self._idle_count += 1
+        if self._idle_count > self._settings.options.idle_limit:
+            self._finish(EndReason.IDLE)
+        else:
+            self.ledger.begin(TurnTrigger.IDLE)
+            await self._tell_model(CALLER_SILENT)
+
+    async def _on_hangup(self, worker: PipelineWorker, frame: Frame) -> None:
+        del worker
+        if isinstance(frame, HangupFrame):
+            self._finish(frame.reason)
+
+    async def _tell_model(self, prompt: str) -> None:
+        message: LLMContextMessage = {"role": "developer", "content": prompt}
+        await self._worker.queue_frame(LLMMessagesAppendFrame([message], run_llm=True))
+
+    # Failures.
+
+    async def _on_error(self, worker: PipelineWorker, frame: ErrorFrame) -> None:
+        del worker
+        if self._finishing:
+            return
+        seat = self._seat_of(frame.processor)
+        if seat is None or frame.category is ErrorCategory.APPLICATION:
+            logger.warning("pipeline error in {}", frame.processor)
+            return
+        permanent = frame.processor is not None and not frame.processor.is_usable
+        if not permanent and self._retry is not None and seat is Seat.TTS:
+            # One break of a voice makes several errors: its own, what was left unsaid, a connection that has closed.
+            return
+        category = frame.category.value if frame.category else "unknown"
+        fatal = self._failures.failed(seat, permanent=permanent)
+        self._listener.provider_failed(seat, category, fatal=fatal)
+        if fatal:
+            await self._give_up(seat)
+        elif seat is Seat.LLM and not self._ending:
+            await self._worker.queue_frame(LLMRunFrame())
+        elif seat is Seat.TTS and not self._ending:
+            # What it still says of this answer would be mixed with the next try.
+            await self._worker.queue_frame(InterruptionFrame())
+            self._retry = asyncio.get_running_loop().call_later(_VOICE_RETRY_S, self._answer_again)
+
+    def _answer_again(self) -> None:
+        """Let the bot speak once more: what the caller did not hear is not in the context either."""
+        self._retry = None
+        if not self._ending and not self.input.speaking:
+            self._speaking_again = asyncio.get_running_loop().create_task(self._speak_again())
+
+    async def _speak_again(self) -> None:
+        if self._bot_has_spoken or not self._settings.options.greeting:
+            await self._worker.queue_frame(LLMRunFrame())
+        else:
+            await self._greet()
+
+    def _stalled(self, stage: Stage) -> None:
+        seat = Seat.TTS if stage is Stage.TTS else Seat.LLM
+        self._listener.provider_failed(seat, "stalled", fatal=True)
+        self._giving_up = asyncio.get_running_loop().create_task(self._give_up(seat))
+
+    async def _give_up(self, seat: Seat) -> None:
+        """End the call because a vendor failed for good; say so to the caller where there is a voice to say it."""
+        if self._ending and seat is not Seat.TTS:
+            # The last words are on their way; they need the voice alone.
+            return
+        apology = self._settings.options.apology
+        if seat is Seat.TTS or not apology:
+            self._finish(EndReason.PROVIDER_ERROR)
+            return
+        self._finish_within(self._settings.response_timeout_s + _LAST_WORDS_S, EndReason.PROVIDER_ERROR)
+        self._watchdog.asked(Stage.TTS)
+        # Put in behind the model, which may be what hangs.
+        await self._reply_watch.push_frame(InterruptionFrame())
+        await self._reply_watch.push_frame(TTSSpeakFrame(apology, append_to_context=True))
+        await self._reply_watch.push_frame(HangupFrame(EndReason.PROVIDER_ERROR))
+
+    def _seat_of(self, processor: FrameProcessor | None) -> Seat | None:
+        services = self._services
+        return {services.stt: Seat.STT, services.llm: Seat.LLM, services.tts: Seat.TTS}.get(processor)  # type: ignore[call-overload,no-any-return]
+
+    # The end.
+
+    @property
+    def _ending(self) -> bool:
+        return self._finishing or self._deadline is not None
+
+    def _finish_within(self, limit_s: float, reason: EndReason) -> None:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(limit_s, self._finish, reason)
+
+    def _finish(self, reason: EndReason) -> None:
+        if self._finishing:
+            return
+        self._finishing = True
+        self._watchdog.stop()
+        self._listener.finished(reason)
+
+
+async def _ends_within(running: asyncio.Task[None], limit_s: float, ask: Any = None) -> bool:
+    """Ask a task to end and wait for it, never longer than the limit."""
+    asking = asyncio.ensure_future(ask) if ask is not None else None
+    done, _ = await asyncio.wait({running}, timeout=limit_s)
+    if asking is not None:
+        if not asking.done():
+            asking.cancel()
+        await asyncio.wait({asking}, timeout=limit_s)
+        if asking.done() and not asking.cancelled() and (error := asking.exception()) is not None:
+            logger.opt(exception=error).warning("the pipeline could not be asked to end")
+    return bool(done)

@@ -1,0 +1,1 @@
+"""The process: command line, HTTP API, media sockets, the per-call worker, the replay harness."""

@@ -1,0 +1,104 @@
+"""``/v1.0/aicalls``: conversations (seed 001)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
+
+from adapters.store.base import GrantKind, MediaGrant
+from models.ai import Ai
+from models.aicall import Aicall, AicallWrite, AssistanceType, EndReason, ReferenceType
+from models.errors import Conflict, InvalidField, NotFound, Unavailable
+from models.status import AicallStatus
+from runtime.api.auth import CustomerId
+from runtime.api.bodies import StrictRoute
+from runtime.api.pages import Listing, Paging, listing
+from runtime.ending import end_aicall, wait_ended
+from runtime.public_url import media_url
+from runtime.services import CurrentServices, Services
+from runtime.tokens import hash_token, new_token
+
+router = APIRouter(prefix="/aicalls", tags=["AIcalls"], route_class=StrictRoute)
+
+AicallId = Annotated[UUID, Path(alias="id", description="Id of the AIcall.")]
+
+
+class CreatedAicall(Aicall):
+    """A new AIcall, and where the phone system connects.
+
+    Attributes:
+        media_url: ``ws(s)://HOST/ws/{id}/{token}``. It cannot be read again.
+    """
+
+    media_url: str
+
+
+@router.post("", status_code=201, response_model=CreatedAicall)
+async def create_aicall(
+    body: AicallWrite, request: Request, customer_id: CustomerId, services: CurrentServices
+) -> JSONResponse:
+    """Create an AIcall that waits for its phone system at ``media_url``."""
+    if not services.live_calls.accepting:
+        raise Unavailable("this server is full or draining and takes no new calls", retry_after_s=5)
+    ai = await _assistance(body, customer_id, services)
+    now = services.clock()
+    aicall = Aicall.create(body, ai, id=uuid4(), now=now)
+    token = new_token()
+    expiry = now + timedelta(seconds=services.settings.media_token_ttl_s)
+    await services.store.create_aicall(aicall, grant=MediaGrant(GrantKind.AICALL, aicall.id, hash_token(token), expiry))
+    services.metrics.status_moved(aicall.status)
+    url = media_url(request, services.settings, aicall.id, token)
+    return JSONResponse({**aicall.public(), "media_url": url}, 201, headers={"Cache-Control": "no-store"})
+
+
+async def _assistance(body: AicallWrite, customer_id: UUID, services: Services) -> Ai:
+    if body.assistance_type is not AssistanceType.AI:
+        raise InvalidField("assistance_type", "is not available in this version; use ai")
+    if body.reference_type is not ReferenceType.CALL:
+        raise InvalidField("reference_type", "is not available in this version; use call")
+    try:
+        return await services.store.get_ai(body.assistance_id, customer_id=customer_id)
+    except NotFound:
+        raise InvalidField("assistance_id", "there is no such AI") from None
+
+
+@router.get("", response_model=Listing[Aicall])
+async def list_aicalls(
+    paging: Paging,
+    customer_id: CustomerId,
+    services: CurrentServices,
+    status: Annotated[AicallStatus | None, Query(description="Only those in this status.")] = None,
+) -> JSONResponse:
+    """List AIcalls, newest first."""
+    page = await services.store.list_aicalls(
+        customer_id=customer_id, page_size=paging.page_size, page_token=paging.page_token, status=status
+    )
+    return listing(page)
+
+
+@router.get("/{id}", response_model=Aicall)
+async def get_aicall(aicall_id: AicallId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Return an AIcall."""
+    return JSONResponse((await services.store.get_aicall(aicall_id, customer_id=customer_id)).public())
+
+
+@router.post("/{id}/terminate", response_model=Aicall)
+async def terminate_aicall(aicall_id: AicallId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """End an AIcall and answer when it has ended. Asked again, it answers the same."""
+    aicall = await services.store.get_aicall(aicall_id, customer_id=customer_id)
+    return JSONResponse((await end_aicall(services, aicall, EndReason.TERMINATE)).public())
+
+
+@router.delete("/{id}", response_model=Aicall)
+async def delete_aicall(aicall_id: AicallId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Delete an AIcall, after ending it if it is alive."""
+    aicall = await services.store.get_aicall(aicall_id, customer_id=customer_id)
+    await end_aicall(services, aicall, EndReason.TERMINATE)
+    if not await wait_ended(services.store, aicall.id, timeout_s=services.settings.teardown_timeout_s):
+        raise Conflict("the AIcall is still ending; try again")
+    deleted = await services.store.delete_aicall(aicall_id, customer_id=customer_id, now=services.clock())
+    return JSONResponse(deleted.public())

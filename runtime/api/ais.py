@@ -1,0 +1,92 @@
+"""``/v1.0/ais``: the stored configurations (seed 003), and their media tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from adapters.store.base import GrantKind, MediaGrant
+from adapters.validate import validate_ai
+from models.ai import Ai, AiWrite
+from models.timestamps import NOT_YET
+from runtime.api.auth import CustomerId
+from runtime.api.bodies import StrictRoute
+from runtime.api.pages import Listing, Paging, listing
+from runtime.public_url import media_url
+from runtime.services import CurrentServices
+from runtime.tokens import hash_token, new_token
+
+router = APIRouter(prefix="/ais", tags=["AIs"], route_class=StrictRoute)
+
+AiId = Annotated[UUID, Path(alias="id", description="Id of the AI.")]
+
+
+class MediaUrl(BaseModel):
+    """Where a phone system connects.
+
+    Attributes:
+        media_url: ``ws(s)://HOST/ws/{id}/{token}``. It cannot be read again.
+    """
+
+    media_url: str
+
+
+@router.post("", status_code=201, response_model=Ai)
+async def create_ai(body: AiWrite, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Create an AI. Its keys are write-only."""
+    validate_ai(body, body.secrets(), services.environ)
+    ai = Ai.create(body, id=uuid4(), customer_id=customer_id, now=services.clock())
+    await services.store.create_ai(ai)
+    return JSONResponse(ai.public(), 201)
+
+
+@router.get("", response_model=Listing[Ai])
+async def list_ais(paging: Paging, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """List AIs, newest first."""
+    page = await services.store.list_ais(
+        customer_id=customer_id, page_size=paging.page_size, page_token=paging.page_token
+    )
+    return listing(page)
+
+
+@router.get("/{id}", response_model=Ai)
+async def get_ai(ai_id: AiId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Return an AI, without its keys."""
+    return JSONResponse((await services.store.get_ai(ai_id, customer_id=customer_id)).public())
+
+
+@router.put("/{id}", response_model=Ai)
+async def replace_ai(ai_id: AiId, body: AiWrite, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Replace an AI. Keys that the body does not name stay as they are; running AIcalls keep what they began with."""
+    stored = await services.store.get_ai(ai_id, customer_id=customer_id)
+    validate_ai(body, body.secrets(stored.secrets), services.environ)
+    ai = stored.replaced(body, now=services.clock())
+    await services.store.update_ai(ai)
+    return JSONResponse(ai.public())
+
+
+@router.delete("/{id}", response_model=Ai)
+async def delete_ai(ai_id: AiId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Delete an AI and its media token. Running AIcalls go on."""
+    ai = await services.store.delete_ai(ai_id, customer_id=customer_id, now=services.clock())
+    return JSONResponse(ai.public())
+
+
+@router.post("/{id}/media_token", response_model=MediaUrl)
+async def rotate_media_token(
+    ai_id: AiId, request: Request, customer_id: CustomerId, services: CurrentServices
+) -> JSONResponse:
+    """Make the AI's long-lived media URL, or replace it: the old one stops working at once.
+
+    Every connection to it creates an AIcall, as a phone system with a fixed URL needs.
+    """
+    ai = await services.store.get_ai(ai_id, customer_id=customer_id)
+    token = new_token()
+    await services.store.put_grant(MediaGrant(GrantKind.AI, ai.id, hash_token(token), NOT_YET))
+    return JSONResponse(
+        {"media_url": media_url(request, services.settings, ai.id, token)}, headers={"Cache-Control": "no-store"}
+    )

@@ -1,0 +1,1 @@
+"""Live calls: from the media socket's handshake to ``terminated``."""

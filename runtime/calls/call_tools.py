@@ -1,0 +1,74 @@
+"""What the tools of a call may reach (`pipelines.tools.host.ToolHost`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from models.aicall import Aicall
+from pipelines.conversation import Conversation
+from runtime.calls.call_records import CallRecords
+from runtime.services import Services
+
+_MESSAGES = 100
+
+
+class CallToolHost:
+    """One call, as its tools see it.
+
+    Args:
+        services: The process.
+        aicall: The AIcall.
+        records: Where to record what tools do.
+        variables: What is known of the call already.
+    """
+
+    def __init__(self, services: Services, aicall: Aicall, records: CallRecords, variables: Mapping[str, str]) -> None:
+        self._services = services
+        self._aicall = aicall
+        self._records = records
+        self._variables = dict(variables)
+        self._conversation: Conversation | None = None
+
+    def serve(self, conversation: Conversation) -> None:
+        """Act on this conversation from now on."""
+        self._conversation = conversation
+
+    @property
+    def aicall_id(self) -> UUID:
+        """The call's own id."""
+        return self._aicall.id
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What was remembered so far."""
+        return self._variables
+
+    async def set_variables(self, variables: Mapping[str, str]) -> None:
+        """Remember values."""
+        self._variables.update(variables)
+        self._records.variables_set(variables)
+
+    async def messages(self, aicall_id: UUID) -> list[dict[str, Any]]:
+        """Return the latest messages of an AIcall of the same customer, oldest first."""
+        if aicall_id == self._aicall.id:
+            await self._records.journal.flush(timeout_s=1.0)
+        page = await self._services.store.list_messages(
+            aicall_id, customer_id=self._aicall.customer_id, page_size=_MESSAGES
+        )
+        return [
+            {"role": message.role, "content": message.content}
+            for message in reversed(page.items)
+            if message.content and not message.tool_call_id
+        ]
+
+    async def stop_media(self) -> None:
+        """Stop what plays to the caller."""
+        if self._conversation is not None:
+            await self._conversation.stop_media()
+
+    async def stop_service(self) -> None:
+        """End the call once everything said before was heard."""
+        if self._conversation is not None:
+            await self._conversation.hang_up()

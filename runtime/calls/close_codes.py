@@ -1,0 +1,22 @@
+"""WebSocket close codes that tell a phone system why its call ended (RFC 6455, section 7.4)."""
+
+from __future__ import annotations
+
+from models.aicall import EndReason
+
+NORMAL = 1000
+GOING_AWAY = 1001
+POLICY = 1008
+INTERNAL = 1011
+
+_CODES = {
+    EndReason.DRAIN: GOING_AWAY,
+    EndReason.MEDIA_ERROR: POLICY,
+    EndReason.PROVIDER_ERROR: INTERNAL,
+    EndReason.INTERNAL_ERROR: INTERNAL,
+}
+
+
+def close_code(reason: EndReason) -> tuple[int, str]:
+    """Return the close code and reason for an end; normal unless something went wrong."""
+    return _CODES.get(reason, NORMAL), reason.value

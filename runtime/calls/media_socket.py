@@ -1,0 +1,65 @@
+"""``/ws/{id}/{token}``: where phone systems connect (design section 2, "Media")."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, WebSocket
+from loguru import logger
+from starlette.websockets import WebSocketDisconnect
+
+from adapters.media.base import Handshake
+from models.errors import AicallError
+from runtime.api.problem import problem_of
+from runtime.calls.admission import admit
+from runtime.calls.call_worker import CallWorker
+from runtime.public_url import dialled_url
+from runtime.services import Services, services_of
+
+router = APIRouter()
+
+
+@router.websocket("/ws/{resource_id}/{token}")
+async def media_socket(socket: WebSocket, resource_id: str, token: str) -> None:
+    """Conduct one call. What may not connect is refused with a problem document before the upgrade."""
+    services = services_of(socket)
+    try:
+        services.live_calls.reserve()
+    except AicallError as error:
+        await _refuse(socket, error)
+        return
+    try:
+        await _admit_and_conduct(services, socket, resource_id, token)
+    finally:
+        services.live_calls.release()
+
+
+async def _admit_and_conduct(services: Services, socket: WebSocket, resource_id: str, token: str) -> None:
+    handshake = _handshake(services, socket)
+    try:
+        admitted = await admit(services, handshake, resource_id, token, owner=services.live_calls.owner)
+    except AicallError as error:
+        await _refuse(socket, error)
+        return
+    worker = CallWorker(services, admitted, handshake, socket)
+    services.live_calls.add(admitted.aicall.id, worker)
+    try:
+        await worker.run()
+    finally:
+        services.live_calls.remove(admitted.aicall.id)
+
+
+def _handshake(services: Services, socket: WebSocket) -> Handshake:
+    return Handshake(
+        url=dialled_url(socket, services.settings),
+        path=socket.url.path,
+        query=dict(socket.query_params),
+        headers={name.lower(): value for name, value in socket.headers.items()},
+        subprotocols=tuple(socket.scope.get("subprotocols", ())),
+    )
+
+
+async def _refuse(socket: WebSocket, error: AicallError) -> None:
+    logger.info("media connection refused: {}", error.message)
+    try:
+        await socket.send_denial_response(problem_of(error, socket.url.path))
+    except (OSError, RuntimeError, WebSocketDisconnect):
+        logger.debug("whoever was refused did not wait for it")

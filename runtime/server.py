@@ -1,0 +1,264 @@
+"""The server process: builds everything, serves the API and the media sockets on one port, drains, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TextIO
+
+import uvicorn
+from loguru import logger
+
+from adapters.clients import SharedClients
+from adapters.providers import preload
+from adapters.store.factory import create_store
+from adapters.store.keyring import load_or_create_key
+from models.errors import InvalidField
+from pipelines.inference import InferenceEngine
+from runtime.api.app import create_app
+from runtime.api_key import ApiKey, load_or_create_api_key
+from runtime.calls.live_calls import LiveCalls
+from runtime.metrics import Metrics
+from runtime.services import Services
+from runtime.settings import Settings
+from runtime.sweeper import keep_sweeping
+
+MAX_MESSAGE_BYTES = 1_048_576
+"""Largest WebSocket message that is taken in."""
+
+SECRET_KEY_FILE = "secret_key"  # noqa: S105
+DATABASE_FILE = "aicall.db"
+
+_BACKLOG = 2048
+
+_CLOSE_TIMEOUT_S = 5
+"""How long open responses may take to end once the server stops, seconds."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn without its own signal handling, and with a word when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening.set()
+
+    async def wait_listening(self, serving: asyncio.Task[None]) -> None:
+        """Wait until connections are accepted; raise what `serving`, the task of `serve`, failed with before."""
+        listening = asyncio.create_task(self._listening.wait())
+        await asyncio.wait((listening, serving), return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if serving.done():
+            serving.result()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # Uvicorn's would close live calls at the first SIGTERM; `serve` drains.
+        yield
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database to open: the one set, else the file in the data folder."""
+    return settings.database or str(settings.data_dir / DATABASE_FILE)
+
+
+def secret_key(settings: Settings) -> str:
+    """Return the key that encrypts stored secrets: the one set, else that of the file in the data folder.
+
+    Raises:
+        InvalidField: The file cannot be read or made, or holds no key.
+    """
+    return settings.secret_key.get_secret_value() or load_or_create_key(settings.data_dir / SECRET_KEY_FILE)
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, *, api_key: ApiKey | None = None, inference: InferenceEngine | None = None, warm: bool = False
+) -> AsyncIterator[Services]:
+    """Open everything that requests and calls need, models loaded, and release it afterwards.
+
+    Args:
+        settings: The settings.
+        api_key: The API's key, when it was loaded already.
+        inference: Loaded models that are the caller's to close; None loads them.
+        warm: Whether to do now what otherwise the first call of each vendor does: imports, clients.
+
+    Raises:
+        InvalidField: A setting is wrong.
+        Unavailable: The database does not answer.
+        OSError: The data folder cannot be used.
+    """
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = api_key or load_or_create_api_key(settings)
+    store = create_store(database_url(settings), secret_key=secret_key(settings))
+    metrics = Metrics()
+    live_calls = LiveCalls(settings.max_calls)
+    metrics.watch_live_calls(live_calls.__len__)
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(store.close)
+        await store.open()
+        if inference is None:
+            inference = InferenceEngine()
+            opened.push_async_callback(inference.aclose)
+        clients = SharedClients()
+        opened.push_async_callback(clients.aclose)
+        if warm:
+            # A vendor's SDK takes up to a second to import, in which no call's audio would move.
+            preload(clients)
+        yield Services(
+            settings=settings,
+            store=store,
+            live_calls=live_calls,
+            inference=inference,
+            clients=clients,
+            metrics=metrics,
+            api_key=key.secret,
+        )
+
+
+@asynccontextmanager
+async def running_server(
+    settings: Settings, *, api_key: ApiKey | None = None, inference: InferenceEngine | None = None, warm: bool = False
+) -> AsyncIterator[tuple[str, Services]]:
+    """Run a server in this event loop while the context lasts; then end its calls and stop it.
+
+    Args:
+        settings: The settings.
+        api_key: The API's key, when it was loaded already.
+        inference: Loaded models that are the caller's to close; None loads them.
+        warm: Whether to do now what otherwise the first call of each vendor does: imports, clients.
+
+    Yields:
+        Its base URL, ``http://HOST:PORT`` with the real port, and its services.
+
+    Raises:
+        InvalidField: A setting is wrong.
+        Unavailable: The database does not answer.
+        OSError: The data folder or the address cannot be used.
+    """
+    async with open_services(settings, api_key=api_key, inference=inference, warm=warm) as services:
+        with _listener(settings) as listener:
+            base_url = _base_url(listener)
+            server = _Uvicorn(_config(services))
+            serving = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
+            sweeping = asyncio.create_task(keep_sweeping(services), name="sweeper")
+            try:
+                await server.wait_listening(serving)
+                yield base_url, services
+            finally:
+                await services.live_calls.drain(0)
+                services.closing.set()
+                server.should_exit = True
+                sweeping.cancel()
+                await asyncio.wait((serving, sweeping))
+
+
+async def serve(settings: Settings, stdout: TextIO | None = None) -> None:
+    """Serve until told to stop.
+
+    The first SIGTERM or SIGINT drains: no new calls, live ones go on until they end or ``drain_timeout_s`` is over.
+    The second ends the live calls at once.
+
+    Args:
+        settings: The settings.
+        stdout: Where the one line ``listening on http://HOST:PORT`` goes; None for the standard output.
+
+    Raises:
+        InvalidField: A setting is wrong.
+        Unavailable: The database does not answer.
+        OSError: The data folder or the address cannot be used.
+    """
+    if settings.processes > 1:
+        raise InvalidField("processes", "more than one is not available in this version")
+    api_key = load_or_create_api_key(settings)
+    with stop_signals() as signals:
+        async with running_server(settings, api_key=api_key, warm=True) as (base_url, services):
+            if api_key.created_in:
+                _tell_new_key(api_key)
+            out = stdout or sys.stdout
+            out.write(f"listening on {base_url}\n")
+            out.flush()
+            await signals.get()
+            logger.info("draining: {} live calls", len(services.live_calls))
+            await _drain(services, signals)
+    logger.info("stopped")
+
+
+async def _drain(services: Services, signals: asyncio.Queue[int]) -> None:
+    draining = asyncio.create_task(services.live_calls.drain(services.settings.drain_timeout_s), name="drain")
+    again = asyncio.create_task(signals.get(), name="second signal")
+    try:
+        await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (draining, again):
+            task.cancel()
+        await asyncio.gather(draining, again, return_exceptions=True)
+
+
+def _config(services: Services) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(services),
+        ws="websockets-sansio",
+        # 50 small frames a second per call: compressing them costs more than it saves.
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        lifespan="off",
+        log_config=None,
+        # Media URLs hold tokens.
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
+    )
+
+
+@contextmanager
+def _listener(settings: Settings) -> Iterator[socket.socket]:
+    infos = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+    )
+    family, kind, protocol, _, address = infos[0]
+    # The protocol is given, since asyncio switches Nagle's algorithm off only for sockets that say they are TCP; with
+    # it on, an answer in two pieces waits 40 ms for the other side's delayed acknowledgement.
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        yield listener
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def stop_signals() -> Iterator[asyncio.Queue[int]]:
+    """Collect SIGTERM and SIGINT of this process."""
+    loop = asyncio.get_running_loop()
+    received: asyncio.Queue[int] = asyncio.Queue()
+    handled = (signal.SIGTERM, signal.SIGINT)
+    for number in handled:
+        loop.add_signal_handler(number, received.put_nowait, int(number))
+    try:
+        yield received
+    finally:
+        for number in handled:
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+
+
+def _tell_new_key(api_key: ApiKey) -> None:
+    # Past the log, which blots keys out and is kept.
+    sys.stderr.write(
+        f"API key, shown this once: {api_key.secret.get_secret_value()}\n(generated; kept in {api_key.created_in})\n"
+    )
+    sys.stderr.flush()

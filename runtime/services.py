@@ -1,0 +1,64 @@
+"""What the process is made of, handed to whoever serves a request or a call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, cast
+
+from fastapi import Depends
+from pydantic import SecretStr
+from starlette.requests import HTTPConnection
+
+from adapters.clients import SharedClients
+from adapters.store.base import Store
+from pipelines.inference import InferenceEngine
+from runtime.calls.live_calls import LiveCalls
+from runtime.metrics import Metrics
+from runtime.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Return the present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a request handler or a call worker needs of its process.
+
+    Attributes:
+        settings: The settings.
+        store: The store, open.
+        live_calls: The calls of this process.
+        inference: The models that all calls share, loaded.
+        clients: The vendors' HTTP pools and the TLS context that all calls share.
+        metrics: Where to count.
+        api_key: Bearer key of the HTTP API.
+        clock: Returns the present moment, in UTC.
+        environ: Environment variables, for vendor keys and endpoints.
+        closing: Set when the server stops: endless responses end then.
+    """
+
+    settings: Settings
+    store: Store
+    live_calls: LiveCalls
+    inference: InferenceEngine
+    clients: SharedClients
+    metrics: Metrics
+    api_key: SecretStr
+    clock: Callable[[], datetime] = utc_now
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return the services of the application that this request or WebSocket belongs to."""
+    return cast("Services", connection.app.state.services)
+
+
+CurrentServices = Annotated[Services, Depends(services_of)]
+"""A route parameter that receives the services."""

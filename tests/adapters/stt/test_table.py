@@ -1,0 +1,30 @@
+"""The table of recognisers: what its rows promise to everybody who reads them."""
+
+from adapters.seats import Capability
+from adapters.stt.table import STT_TABLE
+from tests.adapters.contracts import contract_classes
+from tests.adapters.stt.contract import SttContract, VendorSttContract
+
+
+def test_every_vendor_that_runs_passes_the_contract() -> None:
+    tested = {it.stt_type for it in contract_classes("stt", VendorSttContract)}
+    assert tested == {row.name for row in STT_TABLE.rows if row.runs and row.key_variable}
+    others = set(contract_classes("stt", SttContract)) - set(contract_classes("stt", VendorSttContract))
+    assert {it.__name__ for it in others} == {"TestPocketsphinx"}
+
+
+def test_what_runs_says_when_a_transcript_is_final() -> None:
+    """Without it, each turn waits for the slowest transcript that may still come."""
+    running = [row for row in STT_TABLE.rows if row.runs]
+    assert running
+    assert all({Capability.FINALIZES, Capability.INTERIM} <= row.capabilities for row in running)
+
+
+def test_what_runs_takes_telephone_audio_as_it_is() -> None:
+    for row in STT_TABLE.rows:
+        if row.runs:
+            assert [row.sample_rate_for(rate_hz) for rate_hz in (8000, 16_000)] == [8000, 16_000]
+
+
+def test_only_the_embedded_recogniser_is_bound_to_a_language() -> None:
+    assert {row.name: row.languages for row in STT_TABLE.rows if row.languages} == {"pocketsphinx": ("en",)}

@@ -1,0 +1,100 @@
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from adapters.validate import validate_ai
+from models.ai import AiFields, AiSecrets
+from models.errors import InvalidField
+from models.providers import LlmProvider, SttType, TtsType
+
+EMBEDDED: dict[str, Any] = {
+    "name": "Reception",
+    "engine_model": "script.receptionist",
+    "init_prompt": "Be kind.",
+    "tts_type": TtsType.ESPEAK,
+    "tts_voice_id": "en-us",
+    "stt_type": SttType.POCKETSPHINX,
+}
+KEYS = {
+    "OPENAI_API_KEY": "x",
+    "ANTHROPIC_API_KEY": "x",
+    "DEEPGRAM_API_KEY": "x",
+    "ELEVENLABS_API_KEY": "x",
+}
+
+
+def check(environ: dict[str, str] | None = None, secrets: AiSecrets | None = None, **fields: Any) -> None:
+    validate_ai(AiFields.model_validate(EMBEDDED | fields), secrets or AiSecrets(), environ or {})
+
+
+def test_the_embedded_default_needs_nothing() -> None:
+    check()
+
+
+@pytest.mark.parametrize("engine", ["openai.gpt-4o", "anthropic.claude-sonnet-4-6", "script.receptionist"])
+@pytest.mark.parametrize("stt_type", [SttType.DEEPGRAM, SttType.POCKETSPHINX])
+@pytest.mark.parametrize(
+    ("tts_type", "voice"),
+    [
+        (TtsType.ELEVENLABS, "abc"),
+        (TtsType.DEEPGRAM, "aura-2-thalia-en"),
+        (TtsType.OPENAI, "alloy"),
+        (TtsType.OPENAI, ""),
+    ],
+)
+def test_what_runs_is_accepted(engine: str, stt_type: SttType, tts_type: TtsType, voice: str) -> None:
+    check(KEYS, engine_model=engine, stt_type=stt_type, tts_type=tts_type, tts_voice_id=voice)
+
+
+@pytest.mark.parametrize("provider", [p for p in LlmProvider if p not in ("openai", "anthropic", "script")])
+def test_a_model_that_does_not_run_is_refused(provider: LlmProvider) -> None:
+    with pytest.raises(InvalidField, match="is not available in this version") as caught:
+        check(KEYS, AiSecrets(engine_key=SecretStr("x")), engine_model=f"{provider}.some-model")
+    assert caught.value.field == "engine_model"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"stt_type": "cartesia"}, "stt_type", "Cartesia is not available in this version"),
+        ({"tts_type": "hume", "tts_voice_id": "v"}, "tts_type", "Hume is not available in this version"),
+        ({"tts_type": "playht", "tts_voice_id": "v"}, "tts_type", "PlayHT closed at the end of 2025"),
+        ({"tts_type": "openai", "tts_voice_id": "homer"}, "tts_voice_id", "OpenAI has these voices: alloy, "),
+        ({"stt_language": "de-DE"}, "stt_language", "understands only: en"),
+        ({"engine_model": "script.nothing"}, "engine_model", "there is no script of this name"),
+        ({"engine_model": "script.../../etc/passwd"}, "engine_model", "there is no script of this name"),
+    ],
+)
+def test_what_cannot_run_is_refused(fields: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        check(KEYS, **fields)
+    assert caught.value.field == field
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "secrets", "field", "variable"),
+    [
+        ({"engine_model": "openai.gpt-4o"}, {"engine_key": "x"}, "engine_key", "OPENAI_API_KEY"),
+        ({"stt_type": "deepgram"}, {"stt_key": "x"}, "parameter.stt_key", "DEEPGRAM_API_KEY"),
+        ({"tts_type": "elevenlabs"}, {"tts_key": "x"}, "parameter.tts_key", "ELEVENLABS_API_KEY"),
+    ],
+)
+def test_a_key_is_needed(fields: dict[str, Any], secrets: dict[str, str], field: str, variable: str) -> None:
+    with pytest.raises(InvalidField, match=f"{variable} is not set") as caught:
+        check(**fields)
+    assert caught.value.field == field
+    check({variable: "x"}, **fields)
+    check(secrets=AiSecrets.model_validate(secrets), **fields)
+
+
+def test_english_is_accepted_in_any_region() -> None:
+    check(stt_language="en-GB")
+    check(stt_language="EN")
+
+
+def test_a_broken_endpoint_is_refused_before_the_call() -> None:
+    with pytest.raises(InvalidField) as caught:
+        check({"OPENAI_API_KEY": "x", "AICALL_BASE_URL_OPENAI": "localhost:8000"}, engine_model="openai.gpt-4o")
+    assert caught.value.field == "AICALL_BASE_URL_OPENAI"

@@ -1,0 +1,62 @@
+"""What the contract suites of the seats share: impatient clients, and ways to wait for what they do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from loguru import logger
+from pipecat.frames.frames import ErrorFrame
+from pipecat.utils.errors import ErrorCategory
+from pydantic import SecretStr
+
+from adapters.clients import SharedClients, VendorLimits
+from tests.standins.base import DEFAULT_KEY
+from tests.standins.pipeline import Pipe
+
+KEY = SecretStr(DEFAULT_KEY)
+IMPATIENT = VendorLimits(connect_s=0.5, quiet_s=0.3, voice_quiet_s=0.3, retries=1, reconnects=3, reconnect_wait_s=0.05)
+BOUND_S = 5.0
+"""Longest any failure may take to show with `IMPATIENT` clients, seconds; they take less than 1."""
+
+
+@asynccontextmanager
+async def impatient_clients() -> AsyncIterator[SharedClients]:
+    clients = SharedClients(IMPATIENT)
+    try:
+        yield clients
+    finally:
+        await clients.aclose()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that no frame announces, such as a socket that closes.
+
+    Raises:
+        TimeoutError: It did not come true in time.
+    """
+    async with asyncio.timeout(BOUND_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def captured_log() -> AsyncIterator[list[str]]:
+    """Everything that is logged meanwhile, at every level."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, level=0)
+    try:
+        yield lines
+    finally:
+        logger.remove(sink)
+
+
+async def first_error(pipe: Pipe, category: ErrorCategory) -> ErrorFrame:
+    """Wait for an error frame of a category.
+
+    Raises:
+        TimeoutError: None came in time.
+    """
+    await pipe.up.until(lambda: any(e.category is category for e in pipe.up.of(ErrorFrame)), BOUND_S)
+    return next(e for e in pipe.up.of(ErrorFrame) if e.category is category)

@@ -1,0 +1,39 @@
+"""What every test runs under: quiet logs, leak checks, virtual time and a machine to itself where it asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+from loguru import logger
+
+from tests.support.alone import room
+from tests.support.leaks import _no_leaks, no_leaked_resources, no_leaked_tasks
+from tests.support.virtual_time import VirtualClockLoop
+
+__all__ = ["_no_leaks", "no_leaked_resources", "no_leaked_tasks"]
+
+
+def pytest_configure() -> None:
+    """Keep the log out of the tests' output; a test that reads the log adds its own sink."""
+    logger.remove()
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give tests marked ``virtual_time`` a loop on virtual time."""
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualClockLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keep the machine free for tests marked ``alone``; a hook, so that no test's time-out runs while it waits."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    # The workers' base folders stand side by side in the run's own.
+    folder = item.config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
+    with room(folder, alone=item.get_closest_marker("alone") is not None):
+        return (yield)

@@ -1,0 +1,103 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from models.options import RUNTIME_KEYS, CallOptions, Language, check_language, check_parameter, model_parameters
+
+LANGUAGES = ("", "en", "en-US", "ko-KR", "zh-Hant-TW", "es-419", "de-CH-1996", "yue")
+NO_LANGUAGES = (
+    "e",
+    "english",
+    "en_US",
+    "en-",
+    "-US",
+    "en US",
+    "en-US ",
+    "multi/en",
+    "12-US",
+    "én-US",
+    "en-\u0661\u0662",
+)
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_languages(tag: str) -> None:
+    assert check_language(tag) == tag
+
+
+@pytest.mark.parametrize("tag", NO_LANGUAGES)
+def test_no_languages(tag: str) -> None:
+    with pytest.raises(ValueError, match="BCP 47"):
+        check_language(tag)
+    with pytest.raises(ValidationError):
+        TypeAdapter(Language).validate_python(tag)
+
+
+def test_nothing_set_is_the_defaults() -> None:
+    options = CallOptions.model_validate({})
+    assert options.greeting == ""
+    assert options.max_duration_s is None
+    assert options.idle_timeout_s is None
+    assert (options.speech_timeout_s, options.dtmf_timeout_s, options.dtmf_terminator) == (0.0, 2.0, "#")
+    assert options.apology
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("max_duration_s", [0, -1, 86_401, float("nan"), float("inf"), True, "60"]),
+        ("idle_timeout_s", [0, -1, 86_401, float("nan"), float("inf"), True, "60"]),
+        ("idle_limit", [-1, 101, 0.5, True, None]),
+        ("speech_timeout_s", [-0.1, 30.1, float("nan"), False, None]),
+        ("dtmf_timeout_s", [0, 60.1, float("inf"), True]),
+        ("dtmf_terminator", ["", "##", "A", "#\n", 1]),
+        ("greeting", [7, None]),
+        ("apology", [7, None]),
+    ],
+)
+def test_wrong_values_are_named(key: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(PydanticCustomError) as caught:
+            check_parameter({"own": 1, key: value})
+        assert caught.value.context
+        assert caught.value.context["field"] == f"parameter.{key}", value
+        assert caught.value.context["message"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("max_duration_s", [None, 0.001, 1, 86_400]),
+        ("idle_timeout_s", [None, 1.5]),
+        ("idle_limit", [0, 100]),
+        ("speech_timeout_s", [0, 30]),
+        ("dtmf_timeout_s", [0.1, 60]),
+        ("dtmf_terminator", [*"0123456789*#"]),
+        ("greeting", ["", "Hello"]),
+    ],
+)
+def test_values_at_the_borders(key: str, values: list[Any]) -> None:
+    for value in values:
+        assert getattr(CallOptions.model_validate(check_parameter({key: value})), key) == value
+
+
+@given(
+    st.dictionaries(st.text(), st.integers() | st.text() | st.none()).filter(lambda it: not RUNTIME_KEYS & it.keys())
+)
+def test_the_owners_own_keys_pass_to_the_model(own: dict[str, Any]) -> None:
+    parameter = {"greeting": "Hi", "idle_limit": 1, "stt_key": "secret", "tts_key": "secret", **own}
+    assert check_parameter(parameter) is parameter
+    assert model_parameters(parameter) == own
+
+
+def test_the_document_names_every_key() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    table = document.partition("## An AI's `parameter`")[2].partition("## Lists")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {key for cell in first_cells for key in re.findall(r"`(\w+)`", cell)} == RUNTIME_KEYS

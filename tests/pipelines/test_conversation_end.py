@@ -1,0 +1,389 @@
+"""How a conversation ends: by failing vendors, and when it is stopped in any of its phases."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.frames.frames import EndFrame
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.services.llm_service import FunctionCallParams
+
+from adapters.clients import VendorLimits
+from adapters.tts.build import build_tts
+from models.aicall import EndReason
+from models.providers import TtsType
+from pipelines.failures import Seat
+from pipelines.inference import InferenceEngine
+from tests.adapters.vendors import KEY
+from tests.pipelines import calls
+from tests.pipelines.calls import APPOINTMENT, GOODBYE, GREETING, HOURS, THE_HOURS, THE_NUMBER, Call
+from tests.pipelines.modelled import APOLOGY, PATIENT, clients, elevenlabs, modelled, openai, openai_voice, transcribed
+from tests.standins.deepgram import DeepgramStandIn
+from tests.standins.elevenlabs import ElevenLabsStandIn
+from tests.standins.faults import Faults
+from tests.standins.openai import OpenAIStandIn
+from tests.standins.replies import Reply
+
+pytestmark = pytest.mark.virtual_time
+
+# Failing vendors.
+
+
+async def test_a_model_that_fails_once_is_asked_again(inference: InferenceEngine) -> None:
+    async with modelled(inference, "Hello.", "We are open.") as (call, vendor):
+        await call.bot_lines(1)
+        vendor.faults = Faults(status=500)
+        await call.caller.say(HOURS)
+        await call.witness.count("provider_failed")
+        vendor.faults = Faults()
+        # At once, and not only when the caller has been silent for long.
+        assert (await call.bot_lines(2, timeout_s=3))[1] == "We are open."
+    assert call.witness.failures == [(Seat.LLM, "connectivity", False)]
+    assert not call.witness.reasons
+
+
+async def test_a_model_that_worked_in_between_may_fail_again(inference: InferenceEngine) -> None:
+    async with modelled(inference, "Hello.", "One.", "Two.") as (call, vendor):
+        await call.bot_lines(1)
+        for count in (1, 2):
+            vendor.faults = Faults(status=500)
+            await call.caller.say(HOURS)
+            await call.witness.count("provider_failed", count)
+            vendor.faults = Faults()
+            await call.bot_lines(1 + count, timeout_s=3)
+    assert call.witness.failures == [(Seat.LLM, "connectivity", False)] * 2
+    assert call.witness.bot_lines() == ["Hello.", "One.", "Two."]
+
+
+@pytest.mark.parametrize(
+    ("faults", "failures"),
+    [
+        pytest.param(Faults(status=401), [(Seat.LLM, "authentication", True)], id="key refused"),
+        pytest.param(
+            Faults(status=500), [(Seat.LLM, "connectivity", False), (Seat.LLM, "connectivity", True)], id="down"
+        ),
+    ],
+)
+async def test_a_model_that_fails_for_good_ends_the_call_with_an_apology(
+    inference: InferenceEngine, faults: Faults, failures: list[tuple[Seat, str, bool]]
+) -> None:
+    async with modelled(inference, "Hello.", options={"apology": APOLOGY}) as (call, vendor):
+        await call.bot_lines(1)
+        vendor.faults = faults
+        await call.caller.say(HOURS)
+        await call.witness.count("finished")
+        assert calls.now() >= call.phone.heard[-1][0]
+    assert call.witness.failures == failures
+    assert call.witness.bot_lines() == ["Hello.", APOLOGY]
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+async def test_without_an_apology_the_call_ends_at_once(inference: InferenceEngine) -> None:
+    async with OpenAIStandIn(faults=Faults(status=401)) as vendor, clients() as made:
+        services = calls.embedded(llm=openai(vendor, made))
+        async with calls.calling(services, inference=inference, options={"apology": ""}) as call:
+            await call.witness.count("finished", timeout_s=1)
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+    assert not call.phone.sent
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply("Never said.", first_token_s=1_000), Reply("Part. " * 9, token_interval_s=1_000)],
+    ids=["no token", "one token"],
+)
+async def test_a_model_that_falls_silent(inference: InferenceEngine, reply: Reply) -> None:
+    how = {"limits": PATIENT, "options": {"apology": APOLOGY}, "response_timeout_s": 4.0}
+    async with modelled(inference, "Hello.", reply, **how) as (call, _):
+        await call.bot_lines(1)
+        await call.caller.say(HOURS)
+        await call.witness.count("user_said")
+        asked_s = calls.now()
+        await call.witness.count("provider_failed")
+        assert calls.now() - asked_s == pytest.approx(4.0, abs=0.2)
+        await call.witness.count("finished", timeout_s=10)
+    assert call.witness.failures == [(Seat.LLM, "stalled", True)]
+    assert call.witness.bot_lines()[-1] == APOLOGY
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+async def test_a_caller_who_cuts_in_is_not_a_silent_model(inference: InferenceEngine) -> None:
+    slow = Reply("Never said.", first_token_s=1_000)
+    async with modelled(inference, "Hello.", slow, "Gladly.", limits=PATIENT, response_timeout_s=4.0) as (call, _):
+        await call.bot_lines(1)
+        await call.caller.say(HOURS)
+        await call.witness.count("user_said")
+        await asyncio.sleep(2)
+        await call.caller.say(APPOINTMENT)
+        assert (await call.bot_lines(2))[1] == "Gladly."
+    assert not call.witness.failures
+
+
+async def test_a_voice_that_fails_for_good_ends_the_call(inference: InferenceEngine) -> None:
+    async with calls.calling(calls.embedded(tts=calls.Voice(voice="nobody")), inference=inference) as call:
+        await call.witness.count("finished", timeout_s=1)
+    assert call.witness.failures[0][0] is Seat.TTS
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+    assert call.witness.log.count("provider_failed") == 1
+
+
+async def test_a_voice_that_fails_once_speaks_all_the_same(inference: InferenceEngine) -> None:
+    async with OpenAIStandIn(faults=Faults(status=500)) as vendor, clients() as made:
+        services = calls.embedded(tts=openai_voice(vendor, made))
+        async with calls.calling(services, inference=inference, options={"greeting": GREETING}) as call:
+            await call.witness.count("provider_failed")
+            vendor.faults = Faults()
+            assert await call.bot_lines(1, timeout_s=5) == [GREETING]
+            vendor.faults = Faults(status=500)
+            await call.caller.say(HOURS)
+            await call.witness.count("provider_failed", 2)
+            vendor.faults = Faults()
+            assert (await call.bot_lines(2, timeout_s=30))[1] == THE_HOURS
+    assert [failure[::2] for failure in call.witness.failures] == [(Seat.TTS, False)] * 2
+    assert not call.witness.reasons
+
+
+async def test_a_voice_that_breaks_off_begins_again(inference: InferenceEngine) -> None:
+    async with ElevenLabsStandIn() as vendor, clients(VendorLimits()) as made:
+        services = calls.embedded(tts=elevenlabs(vendor, made))
+        async with calls.calling(services, inference=inference, options={"greeting": GREETING}) as call:
+            await call.bot_lines(1)
+            vendor.faults = Faults(drop_after=3)
+            await call.caller.say(HOURS)
+            await call.witness.count("provider_failed")
+            vendor.faults = Faults()
+            assert (await call.bot_lines(2, timeout_s=30))[1] == THE_HOURS
+    assert len(call.witness.failures) == 1
+    assert not call.witness.reasons
+
+
+async def test_a_voice_that_fails_again_ends_the_call(inference: InferenceEngine) -> None:
+    async with OpenAIStandIn(faults=Faults(status=500)) as vendor, clients() as made:
+        services = calls.embedded(tts=openai_voice(vendor, made))
+        async with calls.calling(services, inference=inference, options={"greeting": GREETING}) as call:
+            await call.witness.count("finished", timeout_s=5)
+    assert [failure[::2] for failure in call.witness.failures] == [(Seat.TTS, False), (Seat.TTS, True)]
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+async def test_a_voice_that_falls_silent_ends_the_call(inference: InferenceEngine) -> None:
+    async with ElevenLabsStandIn(faults=Faults(stall_after=0)) as vendor, clients(PATIENT) as made:
+        services = calls.embedded(tts=elevenlabs(vendor, made))
+        how = {"response_timeout_s": 2.0, "options": {"greeting": GREETING}}
+        async with calls.calling(services, inference=inference, **how) as call:
+            await call.witness.count("finished", timeout_s=2.5)
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+    assert call.witness.failures[-1] == (Seat.TTS, "stalled", True)
+
+
+async def test_a_recogniser_that_refuses_the_key(inference: InferenceEngine) -> None:
+    async with DeepgramStandIn(faults=Faults(status=401)) as vendor, transcribed(inference, vendor) as call:
+        await call.witness.count("finished")
+    assert call.witness.failures == [(Seat.STT, "authentication", True)]
+    assert call.witness.bot_lines() == [APOLOGY]
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+async def test_a_recogniser_that_comes_back(inference: InferenceEngine) -> None:
+    async with DeepgramStandIn(transcripts=lambda _: APPOINTMENT) as vendor, transcribed(inference, vendor) as call:
+        await call.bot_lines(1)
+        vendor.drop_connections()
+        await call.witness.count("provider_failed")
+        await asyncio.sleep(3)
+        await call.caller.say(APPOINTMENT)
+        assert (await call.bot_lines(2))[1] == THE_NUMBER
+    assert not call.witness.reasons
+
+
+async def test_a_recogniser_that_stays_away(inference: InferenceEngine) -> None:
+    async with DeepgramStandIn() as vendor, transcribed(inference, vendor) as call:
+        await call.bot_lines(1)
+        await vendor.refuse()
+        vendor.drop_connections()
+        await call.witness.count("finished")
+    assert {seat for seat, _, _ in call.witness.failures} == {Seat.STT}
+    assert [fatal for _, _, fatal in call.witness.failures].count(True) == 1
+    assert call.witness.bot_lines() == [GREETING, APOLOGY]
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+async def test_the_apology_does_not_wait_for_what_is_being_said(inference: InferenceEngine) -> None:
+    async with DeepgramStandIn(transcripts=lambda _: HOURS) as vendor, transcribed(inference, vendor) as call:
+        await call.bot_lines(1)
+        await call.caller.say(HOURS)
+        await call.witness.count("user_said")
+        await asyncio.sleep(2)
+        await vendor.refuse()
+        vendor.drop_connections()
+        await call.witness.count("finished", timeout_s=6)
+    cut, apology = call.witness.lines[-2:]
+    assert (cut.interrupted, apology.text) == (True, APOLOGY)
+    assert len(call.phone.cleared) == 1
+
+
+async def test_the_apology_is_said_once_whatever_else_fails(inference: InferenceEngine) -> None:
+    async with (
+        OpenAIStandIn(faults=Faults(status=401)) as model,
+        DeepgramStandIn() as recogniser,
+        clients() as made,
+        transcribed(inference, recogniser, llm=openai(model, made)) as call,
+    ):
+        await call.bot_lines(1)
+        await call.caller.say(HOURS)
+        await call.witness.count("provider_failed")
+        await asyncio.sleep(0.5)
+        await recogniser.refuse()
+        recogniser.drop_connections()
+        await call.witness.count("finished")
+    assert {(seat, fatal) for seat, _, fatal in call.witness.failures} >= {(Seat.LLM, True), (Seat.STT, True)}
+    assert call.witness.bot_lines() == [GREETING, APOLOGY]
+    assert not call.phone.cleared
+
+
+async def test_what_fails_after_the_end_is_nobodys_failure(inference: InferenceEngine) -> None:
+    async with OpenAIStandIn(faults=Faults(status=500)) as vendor, clients() as made:
+        tts = build_tts(
+            TtsType.OPENAI,
+            key=KEY,
+            voice="",
+            language="en-US",
+            sample_rate_hz=calls.RATE_HZ,
+            resources=made,
+            environ={"AICALL_BASE_URL_OPENAI": vendor.base_url},
+        )
+        async with calls.calling(calls.embedded(tts=tts), inference=inference) as call:
+            await call.witness.count("finished")
+            # The greeting's second sentence fails as well, and only now.
+            await asyncio.sleep(5)
+    assert call.witness.log[-2:] == ["finished", "turn_completed"]
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+# The end.
+
+
+async def wait(params: FunctionCallParams) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+class Waiting(calls.Host):
+    """A host whose tools never come back."""
+
+    def schemas(self) -> list[FunctionSchema]:
+        return [FunctionSchema("wait", "Waits.", {}, [], handler=wait)]
+
+
+async def greeting(call: Call) -> None:
+    await asyncio.sleep(1)
+
+
+async def caller_speaking(call: Call) -> None:
+    await call.bot_lines(1)
+    speaking = asyncio.create_task(call.caller.say(HOURS))
+    await asyncio.sleep(0.8)
+    speaking.cancel()
+
+
+async def model_thinking(call: Call) -> None:
+    await call.bot_lines(1)
+    await call.caller.say(HOURS)
+    await call.witness.count("user_said")
+    await asyncio.sleep(0.5)
+
+
+async def bot_speaking(call: Call) -> None:
+    await model_thinking(call)
+    await call.phone.until(lambda: call.phone.unplayed_ms > 0)
+
+
+PHASES: list[tuple[Callable[[Call], Any], Reply]] = [
+    (greeting, Reply("")),
+    (caller_speaking, Reply("")),
+    (model_thinking, Reply("Never said.", first_token_s=1_000)),
+    (model_thinking, Reply("", [("wait", {})])),
+    (bot_speaking, Reply(THE_HOURS)),
+]
+
+
+@pytest.mark.parametrize(("phase", "reply"), PHASES, ids=["greeting", "stt", "llm", "tool", "tts"])
+async def test_it_can_be_stopped_at_any_time(
+    inference: InferenceEngine, phase: Callable[[Call], Any], reply: Reply
+) -> None:
+    async with modelled(inference, GREETING, reply, limits=PATIENT, host=Waiting()) as (call, _):
+        await phase(call)
+        asked_s = calls.now()
+        assert await call.end()
+        assert call.running.done()
+        assert not call.running.cancelled()
+        assert calls.now() - asked_s <= calls.STOP_S / 3
+        heard = list(call.witness.log)
+        await asyncio.sleep(10)
+        # Nothing of it reaches the call any more; and it did not end by itself.
+        assert call.witness.log == heard
+        assert not call.witness.reasons
+
+
+async def test_it_can_be_stopped_when_the_pipeline_is_stuck_at_its_end(inference: InferenceEngine) -> None:
+    """Pipecat waits for an EndFrame without limit, and does not see a cancelled worker meanwhile."""
+    workers: list[PipelineWorker] = []
+
+    async def keep(params: FunctionCallParams) -> None:
+        assert isinstance(params.pipeline_worker, PipelineWorker)
+        workers.append(params.pipeline_worker)
+        await params.result_callback({"ok": True})
+
+    class Keeping(calls.Host):
+        def schemas(self) -> list[FunctionSchema]:
+            return [FunctionSchema("keep", "Keeps.", {}, [], handler=keep)]
+
+    replies = Reply("", [("keep", {})]), Reply("Never said.", first_token_s=1_000)
+    async with modelled(inference, *replies, limits=PATIENT, host=Keeping(), response_timeout_s=900.0) as (
+        call,
+        vendor,
+    ):
+        await vendor.until(lambda: len(vendor.requests_to("chat")) == 2)
+        # Behind a model that never answers.
+        await workers[0].queue_frame(EndFrame())
+        await asyncio.sleep(1)
+        assert not call.running.done()
+        asked_s = calls.now()
+        assert await call.end()
+        assert calls.now() - asked_s <= calls.STOP_S
+
+
+async def test_it_can_be_stopped_while_it_connects(inference: InferenceEngine) -> None:
+    async with ElevenLabsStandIn(faults=Faults(delay_s=1_000)) as vendor, clients(VendorLimits(connect_s=900)) as made:
+        services = calls.embedded(tts=elevenlabs(vendor, made))
+        async with calls.calling(services, inference=inference, starts=False) as call:
+            await asyncio.sleep(1)
+            assert vendor.open_connections == 1
+            assert await call.end()
+    assert not call.witness.log
+
+
+async def test_a_vendor_that_never_answers_does_not_keep_the_call(inference: InferenceEngine) -> None:
+    async with ElevenLabsStandIn(faults=Faults(delay_s=1_000)) as vendor, clients(VendorLimits(connect_s=900)) as made:
+        services = calls.embedded(tts=elevenlabs(vendor, made))
+        async with calls.calling(services, inference=inference, starts=False) as call:
+            await asyncio.wait({call.running}, timeout=7)
+            assert call.running.done()
+    assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
+
+
+async def test_it_can_be_stopped_twice(inference: InferenceEngine) -> None:
+    async with calls.calling(inference=inference) as call:
+        assert await call.end()
+        assert await call.end()
+
+
+async def test_stopped_while_the_last_words_are_said(inference: InferenceEngine) -> None:
+    async with calls.calling(inference=inference) as call:
+        await call.bot_lines(1)
+        await call.caller.say(GOODBYE)
+        await call.witness.count("user_said")
+        await asyncio.sleep(0.5)
+        assert await call.end()
+        await asyncio.sleep(60)
+    assert not call.witness.reasons

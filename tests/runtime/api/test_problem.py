@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from models.errors import (
+    AicallError,
+    Conflict,
+    Forbidden,
+    IllegalTransition,
+    InvalidField,
+    MediaProtocolError,
+    NotFound,
+    ProviderError,
+    Unauthorized,
+    Unavailable,
+)
+from runtime.api.problem import install_problem_handlers, problem_of
+from tests.runtime.serving import Api
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidField("a.b", "is odd"), 422),
+        (NotFound("ai", "7"), 404),
+        (Conflict("no"), 409),
+        (IllegalTransition("terminated", "progressing"), 409),
+        (Unauthorized("no"), 401),
+        (Forbidden("no"), 403),
+        (Unavailable("later", retry_after_s=1.2), 503),
+        (MediaProtocolError("no"), 400),
+        (ProviderError("no", provider="openai", seat="llm"), 502),
+        (AicallError("no"), 500),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
+)
+def test_every_error_of_the_tree_has_a_status(error: AicallError, status: int) -> None:
+    response = problem_of(error, "/v1.0/x")
+    problem = json.loads(bytes(response.body))
+    assert response.status_code == problem["status"] == status
+    assert response.media_type == "application/problem+json"
+    assert problem["instance"] == "/v1.0/x"
+    assert problem["type"].startswith("urn:aicall:problem:")
+    assert error.message in problem["detail"]
+    assert ("errors" in problem) == (status == 422)
+    if status == 422:
+        assert problem["errors"] == [{"field": "a.b", "message": "is odd"}]
+    assert response.headers.get("retry-after") == ("2" if status == 503 else None)
+
+
+async def test_no_route_and_no_such_method(api: Api) -> None:
+    problem = await api.problem("GET", "/v1.0/nothing", 404)
+    assert problem["instance"] == "/v1.0/nothing"
+    await api.problem("GET", "/v1.0/ais/", 404)
+    for path, allowed in (("/v1.0/ais", "GET, POST"), ("/v1.0/ais/7", "DELETE, GET, PUT"), ("/healthz", "GET")):
+        await api.problem("PATCH", path, 405)
+        assert (await api.http.patch(path)).headers["allow"] == allowed
+
+
+async def test_a_token_in_a_path_is_not_repeated(api: Api) -> None:
+    problem = await api.problem("GET", "/ws/1234/canary-token", 404)
+    assert "canary" not in json.dumps(problem)
+
+
+async def test_what_nobody_expected_stays_inside() -> None:
+    app = FastAPI()
+    install_problem_handlers(app)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("password=canary")
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        response = await http.get("/broken")
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == "an internal error"
+    assert "canary" not in response.text

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.seats import ProviderRow, SeatTable
+from runtime.check import TABLES, CheckResult, run_checks
+from runtime.settings import Settings, variable
+from tests.runtime.serving import CANARY, serving
+from tests.standins.openai import OpenAIStandIn
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the machine, and an empty working directory."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+async def checks(
+    folder: Path, environ: Mapping[str, str] | None = None, **given: Any
+) -> tuple[dict[str, CheckResult], str]:
+    """Run every check; return the results by name, and everything that was said."""
+    results = [result async for result in run_checks(environ or {}, data_dir=folder / "data", **given)]
+    return {result.name: result for result in results}, " ".join(f"{it.name}: {it.detail}" for it in results)
+
+
+async def test_the_embedded_default_is_well(tmp_path: Path) -> None:
+    results, said = await checks(tmp_path)
+    assert [name for name, result in results.items() if not result.ok] == [], said
+    assert list(results)[:4] == ["settings", "data folder", "database", "models"]
+    assert list(results)[-1] == "public URL"
+    assert (tmp_path / "data" / "aicall.db").exists()
+    assert "not set" in results["llm openai"].detail
+    runnable = {f"{row.seat} {row.name}" for row in rows(TABLES) if row.runs}
+    assert runnable <= results.keys()
+
+
+def rows(tables: Any) -> list[ProviderRow]:
+    every: list[SeatTable] = list(tables)
+    return [row for table in every for row in table.rows]
+
+
+async def test_wrong_settings_end_it(tmp_path: Path) -> None:
+    (tmp_path / "aicall.yaml").write_text("prot: 8080\n")
+    results, _ = await checks(tmp_path)
+    assert list(results) == ["settings"]
+    assert not results["settings"].ok
+    assert "prot" in results["settings"].detail
+
+
+async def test_a_misspelt_variable_is_found(tmp_path: Path) -> None:
+    results, _ = await checks(tmp_path, {"AICALL_PROT": CANARY, "AICALL_BASE_URL_OPENAI": "http://h/v1"})
+    assert not results["settings"].ok
+    assert "AICALL_PROT" in results["settings"].detail
+    assert CANARY not in results["settings"].detail
+
+
+async def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    results, _ = await checks(tmp_path)
+    assert not results["data folder"].ok
+    assert not results["database"].ok
+
+
+async def test_another_secret_key_and_another_file(tmp_path: Path) -> None:
+    assert (await checks(tmp_path))[0]["database"].ok
+    (tmp_path / "data" / "secret_key").unlink()
+    results, _ = await checks(tmp_path)
+    assert not results["database"].ok
+    assert "secret_key" in results["database"].detail
+    (tmp_path / "data" / "aicall.db").write_bytes(b"no database" * 100)
+    assert not (await checks(tmp_path))[0]["database"].ok
+
+
+async def test_vendors_are_asked_where_a_key_is_set(tmp_path: Path) -> None:
+    async with OpenAIStandIn(keys=[CANARY]) as vendor:
+        environ = {"OPENAI_API_KEY": CANARY, "AICALL_BASE_URL_OPENAI": vendor.base_url}
+        results, said = await checks(tmp_path, environ)
+        assert results["llm openai"].ok
+        assert results["tts openai"].ok
+        assert [request.endpoint for request in vendor.requests] == ["models", "models"]
+
+        refused, said_too = await checks(tmp_path, {**environ, "OPENAI_API_KEY": f"wrong-{CANARY}"})
+        assert not refused["llm openai"].ok
+        assert "refused the key" in refused["llm openai"].detail
+    unreachable, _ = await checks(tmp_path, environ)
+    assert not unreachable["llm openai"].ok
+    nonsense, _ = await checks(tmp_path, {**environ, "AICALL_BASE_URL_OPENAI": "nowhere"})
+    assert "AICALL_BASE_URL_OPENAI" in nonsense["llm openai"].detail
+    assert CANARY not in said + said_too
+
+
+async def test_the_public_url_must_reach_a_healthy_server(tmp_path: Path) -> None:
+    async with serving(tmp_path / "server") as api:
+        for url in (api.url, api.url.replace("http", "ws")):
+            assert (await checks(tmp_path, public_url=url))[0]["public URL"].ok
+        elsewhere = (await checks(tmp_path, public_url=f"{api.url}/prefix"))[0]["public URL"]
+        assert not elsewhere.ok
+        assert "401" in elsewhere.detail
+    assert not (await checks(tmp_path, public_url=api.url))[0]["public URL"].ok

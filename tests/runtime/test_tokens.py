@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.tokens import hash_token, new_token, verify_token
+
+
+def test_tokens_are_long_different_and_fit_a_path() -> None:
+    tokens = {new_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", token) for token in tokens)
+
+
+@given(token=st.text(), other=st.text())
+def test_only_the_token_itself_fits_its_hash(token: str, other: str) -> None:
+    digest = hash_token(token)
+    assert len(digest) == 32
+    assert verify_token(token, digest)
+    assert verify_token(other, digest) == (other == token)
+
+
+def test_half_a_surrogate_pair_is_a_wrong_token_like_any_other() -> None:
+    assert not verify_token("\ud800", hash_token("x"))

@@ -1,0 +1,1 @@
+"""What the tests share: virtual time, leak checks, tests that run alone."""
