@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from loguru import logger
 from pipecat.frames.frames import ErrorFrame
@@ -16,18 +16,29 @@ from tests.standins.base import DEFAULT_KEY
 from tests.standins.pipeline import Pipe
 
 KEY = SecretStr(DEFAULT_KEY)
-IMPATIENT = VendorLimits(connect_s=0.5, quiet_s=0.3, voice_quiet_s=0.3, retries=1, reconnects=3, reconnect_wait_s=0.05)
-BOUND_S = 5.0
-"""Longest any failure may take to show with `IMPATIENT` clients, seconds; they take less than 1."""
+IMPATIENT = VendorLimits(connect_s=1.0, quiet_s=1.0, voice_quiet_s=1.0, retries=1, reconnects=3, reconnect_wait_s=0.05)
+"""For tests of vendors that fail. A busy machine delays a healthy stand-in by tenths of a second, so no less than this."""
+BOUND_S = 20.0
+"""Longest anything may take to show, seconds; failures take less than 3 with `IMPATIENT` clients."""
 
 
 @asynccontextmanager
-async def impatient_clients() -> AsyncIterator[SharedClients]:
-    clients = SharedClients(IMPATIENT)
+async def clients_with(limits: VendorLimits) -> AsyncIterator[SharedClients]:
+    clients = SharedClients(limits)
     try:
         yield clients
     finally:
         await clients.aclose()
+
+
+def impatient_clients() -> AbstractAsyncContextManager[SharedClients]:
+    """Clients for vendors that fail."""
+    return clients_with(IMPATIENT)
+
+
+def patient_clients() -> AbstractAsyncContextManager[SharedClients]:
+    """Clients as a server has them, for vendors that answer."""
+    return clients_with(VendorLimits())
 
 
 async def until(condition: Callable[[], object]) -> None:

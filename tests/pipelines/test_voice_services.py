@@ -26,7 +26,7 @@ from models.errors import InvalidField
 from models.providers import EngineModel
 from pipelines.conversation import VoiceServices
 from pipelines.voice_services import expected_phrases, make_voice_services
-from tests.adapters.vendors import impatient_clients, until
+from tests.adapters.vendors import patient_clients, until
 from tests.models.seeds import AICALL_001
 from tests.pipelines import sounds
 from tests.standins.deepgram import DeepgramStandIn
@@ -45,7 +45,7 @@ KEYS = AiSecrets(engine_key=SecretStr("llm-key"), stt_key=SecretStr("stt-key"), 
 
 @pytest.fixture
 async def clients() -> AsyncIterator[SharedClients]:
-    async with impatient_clients() as made:
+    async with patient_clients() as made:
         yield made
 
 

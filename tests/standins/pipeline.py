@@ -42,12 +42,12 @@ class Tap(FrameProcessor):
         """The recorded frames of a kind."""
         return [frame for frame in self.frames if isinstance(frame, kind)]
 
-    async def wait(self, kind: type[F], count: int = 1, timeout_s: float = 8.0) -> list[F]:
+    async def wait(self, kind: type[F], count: int = 1, timeout_s: float = 20.0) -> list[F]:
         """Wait until there are that many frames of a kind; returns all of them."""
         await self.until(lambda: len(self.of(kind)) >= count, timeout_s)
         return self.of(kind)
 
-    async def until(self, done: Callable[[], bool], timeout_s: float = 8.0) -> None:
+    async def until(self, done: Callable[[], bool], timeout_s: float = 20.0) -> None:
         """Wait until a condition on the recorded frames holds.
 
         Raises:

@@ -12,7 +12,7 @@ from adapters.llm.build import build_llm
 from models.errors import InvalidField
 from models.providers import EngineModel
 from tests.adapters.llm.contract import conversation
-from tests.adapters.vendors import BOUND_S, impatient_clients
+from tests.adapters.vendors import BOUND_S, patient_clients
 from tests.standins.anthropic import AnthropicStandIn
 from tests.standins.openai import OpenAIStandIn
 from tests.standins.replies import Reply
@@ -31,7 +31,7 @@ def variables(provider: str, key: str, base_url: str) -> dict[str, str]:
 @pytest.mark.parametrize(("provider", "stand_in"), VENDORS)
 @pytest.mark.parametrize("model", ["gpt-4.1-mini", "accounts/fireworks/models/llama-v3p1.8b", "a.b/c:d.e"])
 async def test_the_vendor_gets_the_models_whole_name(provider: str, stand_in: Any, model: str) -> None:
-    async with stand_in(reply=[Reply("Hello.")]) as vendor, impatient_clients() as clients:
+    async with stand_in(reply=[Reply("Hello.")]) as vendor, patient_clients() as clients:
         environ = variables(provider, "stand-in-key", vendor.base_url)
         engine = EngineModel.parse(f"{provider}.{model}")
         llm = build_llm(engine, key=NO_KEY, system_instruction="", resources=clients, environ=environ)
@@ -44,7 +44,7 @@ async def test_the_vendor_gets_the_models_whole_name(provider: str, stand_in: An
 @pytest.mark.parametrize(("provider", "stand_in"), VENDORS)
 @pytest.mark.parametrize(("own", "used"), [("", "of-the-variable"), ("of-the-ai", "of-the-ai")])
 async def test_the_ais_own_key_comes_before_the_variables(provider: str, stand_in: Any, own: str, used: str) -> None:
-    async with stand_in(reply=[Reply("Hello.")], keys=None) as vendor, impatient_clients() as clients:
+    async with stand_in(reply=[Reply("Hello.")], keys=None) as vendor, patient_clients() as clients:
         environ = variables(provider, "of-the-variable", vendor.base_url)
         engine = EngineModel.parse(f"{provider}.model")
         llm = build_llm(engine, key=SecretStr(own), system_instruction="", resources=clients, environ=environ)
@@ -66,7 +66,7 @@ async def test_the_ais_own_key_comes_before_the_variables(provider: str, stand_i
     ],
 )
 async def test_what_cannot_be_made_names_the_field(engine: str, field: str) -> None:
-    async with impatient_clients() as clients:
+    async with patient_clients() as clients:
         with pytest.raises(InvalidField) as caught:
             build_llm(EngineModel.parse(engine), key=NO_KEY, system_instruction="", resources=clients, environ={})
         assert caught.value.field == field
@@ -83,7 +83,7 @@ async def test_a_tool_function_has_only_so_much_time() -> None:
             raise
 
     tool = FunctionSchema("stop_service", "Ends the call.", {}, [], handler=never)
-    async with impatient_clients() as clients:
+    async with patient_clients() as clients:
         llm = build_llm(
             EngineModel.parse("script.receptionist"),
             key=NO_KEY,

@@ -12,7 +12,7 @@ from adapters.llm.script import ScriptLLMService, parse_script
 from models.errors import InvalidField
 from models.providers import EngineModel
 from tests.adapters.llm.contract import LlmContract, conversation
-from tests.adapters.vendors import impatient_clients
+from tests.adapters.vendors import patient_clients
 from tests.standins.replies import Reply
 
 
@@ -38,7 +38,7 @@ class TestScript(LlmContract):
 
 
 async def test_the_row_makes_the_bundled_script_speak() -> None:
-    async with impatient_clients() as clients:
+    async with patient_clients() as clients:
         llm = build_llm(
             EngineModel.parse("script.receptionist"),
             key=SecretStr(""),
@@ -52,7 +52,7 @@ async def test_the_row_makes_the_bundled_script_speak() -> None:
 
 
 async def test_an_unknown_script_is_refused() -> None:
-    async with impatient_clients() as clients:
+    async with patient_clients() as clients:
         with pytest.raises(InvalidField) as caught:
             build_llm(
                 EngineModel.parse("script.nothing"),

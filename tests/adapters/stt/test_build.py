@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from adapters.stt.build import build_stt
 from models.errors import InvalidField
 from models.providers import SttType
-from tests.adapters.vendors import impatient_clients, until
+from tests.adapters.vendors import patient_clients, until
 from tests.standins.deepgram import DeepgramStandIn
 from tests.standins.pipeline import piped
 
@@ -16,7 +16,7 @@ NO_KEY = SecretStr("")
 @pytest.mark.parametrize(("own", "used"), [("", "of-the-variable"), ("of-the-ai", "of-the-ai")])
 @pytest.mark.parametrize("rate_hz", [8000, 16_000])
 async def test_the_vendor_gets_the_right_key_and_rate(own: str, used: str, rate_hz: int) -> None:
-    async with DeepgramStandIn(keys=None) as vendor, impatient_clients() as clients:
+    async with DeepgramStandIn(keys=None) as vendor, patient_clients() as clients:
         stt = build_stt(
             SttType.DEEPGRAM,
             key=SecretStr(own),
@@ -44,7 +44,7 @@ async def test_the_vendor_gets_the_right_key_and_rate(own: str, used: str, rate_
     ],
 )
 async def test_what_cannot_be_made_names_the_field(stt_type: SttType, phrases: tuple[str, ...], field: str) -> None:
-    async with impatient_clients() as clients:
+    async with patient_clients() as clients:
         with pytest.raises(InvalidField) as caught:
             build_stt(
                 stt_type,

@@ -2,7 +2,7 @@ from pipecat.frames.frames import VADUserStartedSpeakingFrame
 
 from models.providers import SttType
 from tests.adapters.stt.contract import VendorSttContract, finals
-from tests.adapters.vendors import BOUND_S, impatient_clients, until
+from tests.adapters.vendors import BOUND_S, patient_clients, until
 from tests.standins.audio import signature
 from tests.standins.deepgram import DeepgramStandIn
 from tests.standins.pipeline import piped
@@ -36,7 +36,7 @@ class TestDeepgram(VendorSttContract):
     async def test_leaves_the_language_to_deepgram_when_none_is_given(self) -> None:
         async with self.hearing():
             async with (
-                impatient_clients() as clients,
+                patient_clients() as clients,
                 piped(self.build(self.vendor, clients, language=""), self.rate_hz),
             ):
                 await until(lambda: self.vendor.requests)

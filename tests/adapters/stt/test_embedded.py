@@ -9,7 +9,7 @@ from adapters.stt.build import build_stt
 from adapters.tts.espeak import synthesize
 from models.providers import SttType
 from tests.adapters.stt.contract import SttContract
-from tests.adapters.vendors import impatient_clients
+from tests.adapters.vendors import patient_clients
 
 PHRASES = ("i would like an appointment", "what are your opening hours", "goodbye and thank you")
 
@@ -24,7 +24,7 @@ class TestPocketsphinx(SttContract):
 
     @asynccontextmanager
     async def hearing(self) -> AsyncIterator[STTService]:
-        async with impatient_clients() as clients:
+        async with patient_clients() as clients:
             yield build_stt(
                 SttType.POCKETSPHINX,
                 key=SecretStr(""),

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from adapters.tts.build import build_tts
 from models.errors import InvalidField
 from models.providers import DEFAULT_VOICES, TtsType
-from tests.adapters.vendors import impatient_clients
+from tests.adapters.vendors import patient_clients
 from tests.standins.base import LoggedRequest
 from tests.standins.deepgram import DeepgramStandIn
 from tests.standins.elevenlabs import ElevenLabsStandIn
@@ -50,7 +50,7 @@ async def test_the_ais_own_key_comes_before_the_variables(
 
 async def spoken_to(tts_type: TtsType, stand_in: Any, voice: str, *, key: str) -> LoggedRequest:
     """Speak a text, and return the vendor's only request."""
-    async with stand_in(keys=None) as vendor, impatient_clients() as clients:
+    async with stand_in(keys=None) as vendor, patient_clients() as clients:
         environ = {f"{tts_type.upper()}_API_KEY": "of-the-variable"}
         environ[f"AICALL_BASE_URL_{tts_type.upper()}"] = vendor.base_url
         tts = build_tts(
@@ -81,7 +81,7 @@ async def spoken_to(tts_type: TtsType, stand_in: Any, voice: str, *, key: str) -
     ],
 )
 async def test_what_cannot_be_made_names_the_field(tts_type: TtsType, field: str) -> None:
-    async with impatient_clients() as clients:
+    async with patient_clients() as clients:
         with pytest.raises(InvalidField) as caught:
             build_tts(
                 tts_type,

@@ -7,13 +7,13 @@ from pydantic import SecretStr
 from adapters.tts.build import build_tts
 from models.providers import TtsType
 from tests.adapters.tts.contract import TtsContract
-from tests.adapters.vendors import impatient_clients
+from tests.adapters.vendors import patient_clients
 
 
 class TestEspeak(TtsContract):
     @asynccontextmanager
     async def speaking(self) -> AsyncIterator[TTSService]:
-        async with impatient_clients() as clients:
+        async with patient_clients() as clients:
             yield build_tts(
                 TtsType.ESPEAK,
                 key=SecretStr(""),
