@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+from hypothesis import settings
 from loguru import logger
 
 from tests.support.alone import room
@@ -14,6 +15,11 @@ from tests.support.leaks import _no_leaks, no_leaked_resources, no_leaked_tasks
 from tests.support.virtual_time import VirtualClockLoop
 
 __all__ = ["_no_leaks", "no_leaked_resources", "no_leaked_tasks"]
+
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 def pytest_configure() -> None:

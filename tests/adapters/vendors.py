@@ -17,7 +17,7 @@ from tests.standins.pipeline import Pipe
 
 KEY = SecretStr(DEFAULT_KEY)
 IMPATIENT = VendorLimits(connect_s=1.0, quiet_s=1.0, voice_quiet_s=1.0, retries=1, reconnects=3, reconnect_wait_s=0.05)
-"""For tests of vendors that fail. A busy machine delays a healthy stand-in by tenths of a second, so no less than this."""
+"""For vendors that fail. A busy machine delays a healthy stand-in by tenths of a second, so no less than this."""
 BOUND_S = 20.0
 """Longest anything may take to show, seconds; failures take less than 3 with `IMPATIENT` clients."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from pipecat.services.llm_service import LLMService
@@ -24,12 +25,14 @@ from tests.standins.openai import OpenAIStandIn
 from tests.standins.replies import Reply
 
 APOLOGY = "We are sorry, please call again."
+ONCE = replace(IMPATIENT, retries=0)
+"""Clients that report a failure at once: the SDKs' own repetition takes as long as it likes."""
 PATIENT = VendorLimits(quiet_s=1_000, retries=0)
 """Clients that leave it to the conversation to notice a silent vendor."""
 
 
 @asynccontextmanager
-async def clients(limits: VendorLimits = IMPATIENT) -> AsyncIterator[SharedClients]:
+async def clients(limits: VendorLimits = ONCE) -> AsyncIterator[SharedClients]:
     made = SharedClients(limits)
     try:
         yield made
@@ -69,7 +72,7 @@ def elevenlabs(vendor: ElevenLabsStandIn, made: SharedClients) -> TTSService:
 
 @asynccontextmanager
 async def modelled(
-    inference: InferenceEngine, *replies: Reply | str, limits: VendorLimits = IMPATIENT, **how: Any
+    inference: InferenceEngine, *replies: Reply | str, limits: VendorLimits = ONCE, **how: Any
 ) -> AsyncIterator[tuple[Call, OpenAIStandIn]]:
     """A call with a vendor's model, so that a test sees what the model is told."""
     async with OpenAIStandIn(reply=replies) as vendor, clients(limits) as made:
@@ -86,7 +89,7 @@ def told(vendor: OpenAIStandIn) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def transcribed(
-    inference: InferenceEngine, vendor: DeepgramStandIn, limits: VendorLimits = IMPATIENT, **others: Any
+    inference: InferenceEngine, vendor: DeepgramStandIn, limits: VendorLimits = ONCE, **others: Any
 ) -> AsyncIterator[Call]:
     async with clients(limits) as made:
         stt = build_stt(

@@ -40,7 +40,7 @@ async def test_a_model_that_fails_once_is_asked_again(inference: InferenceEngine
         vendor.faults = Faults()
         # At once, and not only when the caller has been silent for long.
         assert (await call.bot_lines(2, timeout_s=3))[1] == "We are open."
-    assert call.witness.failures == [(Seat.LLM, "connectivity", False)]
+    assert call.witness.failures == [(Seat.LLM, "server", False)]
     assert not call.witness.reasons
 
 
@@ -53,7 +53,7 @@ async def test_a_model_that_worked_in_between_may_fail_again(inference: Inferenc
             await call.witness.count("provider_failed", count)
             vendor.faults = Faults()
             await call.bot_lines(1 + count, timeout_s=3)
-    assert call.witness.failures == [(Seat.LLM, "connectivity", False)] * 2
+    assert call.witness.failures == [(Seat.LLM, "server", False)] * 2
     assert call.witness.bot_lines() == ["Hello.", "One.", "Two."]
 
 
@@ -61,9 +61,7 @@ async def test_a_model_that_worked_in_between_may_fail_again(inference: Inferenc
     ("faults", "failures"),
     [
         pytest.param(Faults(status=401), [(Seat.LLM, "authentication", True)], id="key refused"),
-        pytest.param(
-            Faults(status=500), [(Seat.LLM, "connectivity", False), (Seat.LLM, "connectivity", True)], id="down"
-        ),
+        pytest.param(Faults(status=500), [(Seat.LLM, "server", False), (Seat.LLM, "server", True)], id="down"),
     ],
 )
 async def test_a_model_that_fails_for_good_ends_the_call_with_an_apology(

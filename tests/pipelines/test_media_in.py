@@ -136,7 +136,7 @@ async def hesitate(media: MediaInput, frame: Frame) -> None:
     await asyncio.sleep(0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 2_000), max_size=20), st.lists(st.integers(1, 2_000), min_size=1, max_size=20))
 def test_no_sample_is_lost_or_moved(early: list[int], late: list[int]) -> None:
     async def scenario() -> None:

@@ -283,7 +283,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STEPS, st.sampled_from([0.0, 0.1, 0.4]), st.booleans())
 def test_whatever_comes_order_and_bounds_are_kept(steps: list[tuple[str, int]], delay_s: float, echoes: bool) -> None:
     async def scenario() -> None:

@@ -186,7 +186,7 @@ KINDS = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(sorted(KINDS)), max_size=15))
 def test_the_end_of_the_call_never_overtakes_and_is_never_lost(steps: list[str]) -> None:
     async def scenario() -> None:

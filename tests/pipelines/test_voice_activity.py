@@ -125,7 +125,7 @@ LOUDNESSES = [LOUD, bytes(8_000), sounds.white_noise(8_000, 0.5, level=0.001).to
 RUNS = st.lists(st.tuples(st.sampled_from([0.0, 0.5, 0.7, 1.0]), st.integers(1, 12)), min_size=1, max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(PARAMS, RUNS, st.lists(st.sampled_from(LOUDNESSES), max_size=3), st.lists(st.integers(100, 900), min_size=1))
 async def test_the_state_machine_equals_pipecats(
     vad: EffectiveVad, runs: list[tuple[float, int]], sections: list[bytes], sizes: list[int]

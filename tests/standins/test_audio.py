@@ -34,7 +34,7 @@ def test_silence_noise_and_other_texts_are_not_recognised():
 
 
 @given(st.text(min_size=1, max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_signature_is_deterministic_audible_and_does_not_clip(text):
     pcm = np.frombuffer(signature(text, 8000), dtype="<i2")
     assert signature(f" {text} ", 8000) == signature(text, 8000)

@@ -89,4 +89,4 @@ class Races(RuleBasedStateMachine):
 
 
 TestRaces = Races.TestCase
-TestRaces.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestRaces.settings = settings(max_examples=15, stateful_step_count=12)

@@ -54,7 +54,7 @@ JSON = st.recursive(LEAF, lambda it: st.lists(it, max_size=3) | st.dictionaries(
 DOCUMENT = st.dictionaries(st.text("abcxyz", min_size=4, max_size=9), JSON, max_size=4)
 SHARE = st.none() | st.floats(0, 1)
 SECONDS = st.none() | st.floats(0, 30)
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 AIS = st.builds(
     Ai,
@@ -206,7 +206,7 @@ def test_an_event_is_read_with_its_id_as_text(
 
 
 @given(AIS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_key_stands_in_a_row(ai: Ai) -> None:
     sealed = ai.model_copy(update={"secrets": AiSecrets(engine_key=SecretStr("sk-PLAINTEXT"))})
     assert "PLAINTEXT" not in str(ai_to_row(sealed, BOX))

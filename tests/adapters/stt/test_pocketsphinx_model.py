@@ -138,14 +138,14 @@ def test_the_general_model_needs_no_phrases() -> None:
     assert recognise(general, spoken("good morning")).text
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(min_value=1, max_value=20))
 def test_any_split_into_pieces_gives_the_same(tenths: int) -> None:
     recognizer, pcm = Recognizer(PHRASES), spoken(PHRASES[2])
     assert recognise(recognizer, pcm, piece_s=tenths / 20).text == PHRASES[2]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.binary(max_size=400), max_size=6), st.sampled_from([8000, 16_000, 22_050]))
 def test_noise_of_any_shape_is_survived(pieces: list[bytes], rate_hz: int) -> None:
     recognizer = Recognizer(PHRASES)

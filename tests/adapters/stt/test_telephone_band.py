@@ -55,7 +55,7 @@ def test_the_hiss_ends_soon_after_the_consonant() -> None:
     assert np.abs(filled[LENGTH // 2 + RATE_HZ * 3 // 100 :]).max() < 1e-6 * np.abs(filled).max()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, LENGTH), max_size=8))
 def test_pieces_make_no_difference(cuts: list[int]) -> None:
     speech = tone(2500)

@@ -83,7 +83,7 @@ def test_lists_its_voices() -> None:
         assert say("1", voice).pcm
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=60))
 def test_any_text_can_be_spoken(text: str) -> None:
     utterance = say(text)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.runtime.serving import Api
 
 ONE_SERVER = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

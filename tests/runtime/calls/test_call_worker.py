@@ -393,7 +393,7 @@ def test_however_a_call_is_ended_it_ends_once(tmp_path: Path) -> None:
         desk = runner.run(opened.__aenter__())
         desk.openai.first_token_s = 0.01
 
-        @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
         @given(
             st.sampled_from(PHASES),
             st.lists(st.tuples(st.integers(0, 30), st.sampled_from(sorted(REQUESTS))), min_size=1, max_size=4),
