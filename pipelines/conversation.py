@@ -44,6 +44,7 @@ from models.options import CallOptions
 from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
 from models.turn import TurnRecord, TurnTrigger
 from models.vad import EffectiveVad
+from pipelines.early_answer import EarlyAnswer, EarlyCounts, context_version
 from pipelines.failures import FailureCounter, Seat
 from pipelines.inference import InferenceEngine
 from pipelines.media_in import MediaInput
@@ -54,7 +55,6 @@ from pipelines.smart_turn import TurnAudio
 from pipelines.turn_end import TurnEndSettings
 from pipelines.turn_ledger import TurnLedger
 from pipelines.turn_strategy import EndOfTurnStrategy
-from pipelines.voice_activity import VoiceActivity
 
 _LAST_WORDS_S = 30.0
 """Longest that a goodbye may take before the call is ended all the same, seconds."""
@@ -87,6 +87,7 @@ class ConversationSettings:
         options: What the AI's ``parameter`` says.
         idle_timeout_s: Silence of the caller before they are asked whether they are there, seconds.
         response_timeout_s: Longest wait for a sign of life of model or voice, seconds.
+        answers_early: Whether answers may be begun before the caller's turn is certainly over.
     """
 
     vad: EffectiveVad
@@ -94,6 +95,7 @@ class ConversationSettings:
     options: CallOptions
     idle_timeout_s: float
     response_timeout_s: float
+    answers_early: bool = False
 
 
 class ConversationListener(Protocol):
@@ -157,20 +159,32 @@ class Conversation:
         self.output = MediaOutput(sink, self.ledger, watchdog=self._watchdog)
         rate_hz = sink.sample_rate_hz
         turn_audio = TurnAudio(rate_hz, settings.vad.start_secs) if settings.smart_turn_enabled else None
+        self._context = LLMContext(tools=ToolsSchema(standard_tools=list(tools))) if tools else LLMContext()
+        self._early = EarlyAnswer(lambda: context_version(self._context)) if settings.answers_early else None
+        self._answered_early = False
         self.input = MediaInput(
-            voice=VoiceActivity(inference.vad_stream(rate_hz), settings.vad),
+            vad=inference.vad,
+            settings=settings.vad,
             sample_rate_hz=rate_hz,
             ledger=self.ledger,
             turn_audio=turn_audio,
+            tell_pauses=settings.answers_early,
             idle_timeout_s=settings.idle_timeout_s,
         )
-        strategy = EndOfTurnStrategy(
+        self._strategy = EndOfTurnStrategy(
             TurnEndSettings(speech_timeout_s=settings.options.speech_timeout_s, smart_turn=turn_audio is not None),
             self.ledger,
             vad_stop_secs=settings.vad.stop_secs,
             smart_turn=(inference.smart_turn, turn_audio, rate_hz) if turn_audio is not None else None,
+            early=self._early,
+            on_answered=self._on_answered_early,
         )
-        self._worker = self._build(list(tools), strategy, rate_hz)
+        self._worker = self._build(rate_hz)
+
+    @property
+    def early_answers(self) -> EarlyCounts:
+        """How many answers were begun early so far."""
+        return self._early.counts if self._early is not None else EarlyCounts()
 
     async def run(self) -> None:
         """Run the pipeline until it ends, by itself or by `stop`. Greets as soon as it runs."""
@@ -223,13 +237,12 @@ class Conversation:
 
     # Building.
 
-    def _build(self, tools: list[FunctionSchema], strategy: EndOfTurnStrategy, rate_hz: int) -> PipelineWorker:
+    def _build(self, rate_hz: int) -> PipelineWorker:
         options = self._settings.options
-        context = LLMContext(tools=ToolsSchema(standard_tools=list(tools))) if tools else LLMContext()
         user, assistant = LLMContextAggregatorPair(
-            context,
+            self._context,
             user_params=LLMUserAggregatorParams(
-                user_turn_strategies=UserTurnStrategies(stop=[strategy]),
+                user_turn_strategies=UserTurnStrategies(stop=[self._strategy]),
                 user_turn_stop_timeout=_TURN_STOP_TIMEOUT_S,
                 user_idle_timeout=self._settings.idle_timeout_s,
                 empty_user_turn=EmptyUserTurnConfig(
@@ -308,7 +321,14 @@ class Conversation:
                 # The caller's words are answered now, and not those before them.
                 self._retry.cancel()
                 self._retry = None
-            self._listener.user_said(message.content)
+            if not self._answered_early:
+                self._listener.user_said(message.content)
+        self._answered_early = False
+
+    def _on_answered_early(self, text: str) -> None:
+        # The event of the turn's end comes when the first audio of the answer may be out already.
+        self._answered_early = True
+        self._listener.user_said(text)
 
     async def _on_assistant_turn_stopped(self, aggregator: object, message: AssistantTurnStoppedMessage) -> None:
         del aggregator
@@ -353,6 +373,10 @@ class Conversation:
             # One break of a voice makes several errors: its own, what was left unsaid, a connection that has closed.
             return
         category = frame.category.value if frame.category else "unknown"
+        if not permanent and seat is Seat.LLM and self._strategy.early_answer_failed():
+            # It cost nobody anything yet: the model is asked again when the turn ends, and only that counts.
+            self._listener.provider_failed(seat, category, fatal=False)
+            return
         fatal = self._failures.failed(seat, permanent=permanent)
         self._listener.provider_failed(seat, category, fatal=fatal)
         if fatal:

@@ -52,12 +52,14 @@ class TurnEnd:
     def __init__(self, settings: TurnEndSettings) -> None:
         self.settings = settings
         self._speaking = False
+        self._paused = False
         self._silent_since_s: float | None = None
         self._stopped_s: float | None = None
         self._finished: bool | None = None
         self._text = False
         self._text_s = 0.0
         self._final = False
+        self._settled = False
         self._nothing_understood = False
 
     @property
@@ -65,10 +67,25 @@ class TurnEnd:
         """Whether the VAD holds the caller for speaking."""
         return self._speaking
 
+    @property
+    def paused(self) -> bool:
+        """Whether the caller is silent for the moment, and the VAD has not confirmed it."""
+        return self._paused
+
+    @property
+    def may_be_over(self) -> bool:
+        """Whether the caller is silent for the moment and nothing is known that speaks against the end of the turn."""
+        finished = bool(self._finished) or not self.settings.smart_turn
+        return self._silent and self._text and self._settled and finished
+
+    @property
+    def _silent(self) -> bool:
+        return self._paused or not self._speaking
+
     def turn_started(self) -> None:
         """Begin a turn. Whether the caller is speaking stays known."""
         self._stopped_s = self._silent_since_s = self._finished = None
-        self._text = self._final = self._nothing_understood = False
+        self._text = self._final = self._settled = self._nothing_understood = False
 
     def turn_stopped(self) -> None:
         """Forget the turn."""
@@ -77,18 +94,30 @@ class TurnEnd:
     def voice_started(self) -> None:
         """The VAD confirmed speech: whatever seemed to be an end was a pause."""
         self._speaking = True
+        self._paused = False
         self._stopped_s = self._silent_since_s = self._finished = None
-        self._final = self._nothing_understood = False
+        self._final = self._settled = self._nothing_understood = False
+
+    def voice_paused(self) -> None:
+        """The speech may be over; the VAD has not confirmed it."""
+        self._paused = True
+        self._settled = False
+
+    def voice_resumed(self) -> None:
+        """It was not over."""
+        self._paused = False
+        self._finished = None
+        self._final = self._settled = self._nothing_understood = False
 
     def voice_stopped(self, now_s: float, silence_s: float) -> None:
         """The VAD confirmed silence, which began `silence_s` ago."""
-        self._speaking = False
+        self._speaking = self._paused = False
         self._stopped_s = now_s
         self._silent_since_s = now_s - silence_s
 
     def interim(self) -> None:
         """More text is on its way."""
-        self._final = False
+        self._final = self._settled = False
 
     def transcript(self, now_s: float, *, final: bool) -> None:
         """Text arrived.
@@ -100,7 +129,12 @@ class TurnEnd:
         self._text = True
         self._text_s = now_s
         self._final = self._final or final
+        self._settled = self._silent and final
         self._nothing_understood = False
+
+    def text_complete(self) -> None:
+        """The recogniser says that it has no more text for the speech so far."""
+        self._final = self._settled = self._text and self._silent
 
     def nothing_understood(self) -> None:
         """The recogniser says that it could make nothing of the speech."""
@@ -108,7 +142,7 @@ class TurnEnd:
 
     def verdict(self, *, finished: bool) -> None:
         """Smart Turn judged the last pause. Too late once the caller speaks again."""
-        if not self._speaking:
+        if not self._speaking or self._paused:
             self._finished = finished
 
     def decide(self, now_s: float) -> TurnDecision | None:

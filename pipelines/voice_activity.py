@@ -1,21 +1,19 @@
 """When the caller speaks: a state machine over scored windows, with no thread, no task and no clock.
 
 Its verdicts equal those of Pipecat's ``SileroVADAnalyzer`` for the same audio and settings (a test compares them over
-speech, noise, music and silence). Unlike it, it runs where it is called: a window costs about 0.1 ms, less than the hop
-to a thread and back.
+speech, noise, music and silence). Beyond those it tells of a pause: silence too short to be the end of the speech, but
+long enough to prepare for it.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
-
-from pipecat.audio.volume import AudioVolumeTracker
 
 from models.vad import EffectiveVad
+from pipelines.loudness import LoudnessGate
 
-_VOLUME_SMOOTHING = 0.2
-"""Weight of a new loudness reading against the smoothed one; Pipecat's value."""
+PAUSE_SECS = 0.1
+"""Silence that makes a pause, seconds: longer than the gaps within words, half of the usual silence window."""
 
 
 class VoiceState(StrEnum):
@@ -32,78 +30,60 @@ class VoiceEvent(StrEnum):
 
     STARTED = "started"
     """Speech is confirmed: it began ``start_secs`` ago."""
+    PAUSED = "paused"
+    """The speech may be over: silence for `PAUSE_SECS`. Not told when ``stop_secs`` is no longer than that."""
+    RESUMED = "resumed"
+    """It was not over."""
     STOPPED = "stopped"
     """Silence is confirmed: it began ``stop_secs`` ago."""
-
-
-class Scorer(Protocol):
-    """What gives a window its confidence (see `pipelines.silero.SileroStream`)."""
-
-    sample_rate_hz: int
-    window_samples: int
-
-    def score(self, window: bytes, *, quiet: bool) -> float:
-        """Score the next window of the stream."""
 
 
 class VoiceActivity:
     """One caller's voice activity.
 
     Args:
-        scorer: Gives each window its speech confidence.
         settings: The call's effective ``vad_config``.
+        sample_rate_hz: Rate of the audio, Hz.
+        window_samples: Samples of one window.
+        pause_secs: Silence that makes a pause, seconds.
     """
 
-    def __init__(self, scorer: Scorer, settings: EffectiveVad) -> None:
+    def __init__(
+        self,
+        settings: EffectiveVad,
+        *,
+        sample_rate_hz: int,
+        window_samples: int,
+        pause_secs: float = PAUSE_SECS,
+    ) -> None:
         self.settings = settings
         self.state = VoiceState.QUIET
-        self._scorer = scorer
-        self._buffer = bytearray()
-        self._window_bytes = scorer.window_samples * 2
-        window_s = scorer.window_samples / scorer.sample_rate_hz
+        window_s = window_samples / sample_rate_hz
         self._start_windows = round(settings.start_secs / window_s)
         self._stop_windows = round(settings.stop_secs / window_s)
+        self._pause_windows = max(1, round(pause_secs / window_s))
         self._count = 0
-        self._volume = AudioVolumeTracker()
-        self._smoothed_volume = 0.0
+        self._loudness = LoudnessGate(sample_rate_hz, window_samples)
 
     @property
     def speaking(self) -> bool:
         """Whether speech is confirmed and silence is not."""
         return self.state in (VoiceState.SPEAKING, VoiceState.STOPPING)
 
-    def push(self, pcm: bytes) -> VoiceEvent | None:
-        """Take audio of any length and say what changed.
+    @property
+    def quiet(self) -> bool:
+        """Whether not even the beginning of speech was heard."""
+        return self.state is VoiceState.QUIET
+
+    def judge(self, window: bytes | bytearray | memoryview, confidence: float) -> VoiceEvent | None:
+        """Take the next window and say what changed.
 
         Args:
-            pcm: Whole samples of 16-bit mono PCM at the scorer's rate.
+            window: 16-bit mono PCM.
+            confidence: The model's confidence that it is speech, in [0, 1].
         """
-        self._buffer += pcm
-        if len(self._buffer) < self._window_bytes:
-            return None
-        was_speaking = self.speaking
-        while len(self._buffer) >= self._window_bytes:
-            window = bytes(self._buffer[: self._window_bytes])
-            del self._buffer[: self._window_bytes]
-            self._take(self._is_voice(window))
-        self._confirm()
-        if self.speaking == was_speaking:
-            return None
-        return VoiceEvent.STARTED if self.speaking else VoiceEvent.STOPPED
-
-    def force_stop(self) -> VoiceEvent | None:
-        """Judge the caller silent because no audio comes any more."""
-        event = VoiceEvent.STOPPED if self.speaking else None
-        self._set_state(VoiceState.QUIET, 0)
-        return event
-
-    def _is_voice(self, window: bytes) -> bool:
-        confidence = self._scorer.score(window, quiet=self.state is VoiceState.QUIET)
-        self._volume.update(window, self._scorer.sample_rate_hz)
-        self._smoothed_volume += _VOLUME_SMOOTHING * (self._volume.volume - self._smoothed_volume)
-        return confidence >= self.settings.confidence and self._smoothed_volume >= self.settings.min_volume
-
-    def _take(self, voice: bool) -> None:
+        self._loudness.push(window)
+        voice = confidence >= self.settings.confidence and self._loudness.at_least(self.settings.min_volume)
         match self.state, voice:
             case VoiceState.QUIET, True:
                 self._set_state(VoiceState.STARTING, 1)
@@ -112,15 +92,30 @@ class VoiceActivity:
             case VoiceState.SPEAKING, False:
                 self._set_state(VoiceState.STOPPING, 1)
             case VoiceState.STOPPING, True:
+                paused = self._pause_windows <= self._count
                 self._set_state(VoiceState.SPEAKING, 0)
+                return VoiceEvent.RESUMED if paused else None
             case (VoiceState.STARTING, True) | (VoiceState.STOPPING, False):
                 self._count += 1
+        return self._confirmed()
 
-    def _confirm(self) -> None:
+    def force_stop(self) -> VoiceEvent | None:
+        """Judge the caller silent because no audio comes any more."""
+        event = VoiceEvent.STOPPED if self.speaking else None
+        self._set_state(VoiceState.QUIET, 0)
+        return event
+
+    def _confirmed(self) -> VoiceEvent | None:
         if self.state is VoiceState.STARTING and self._count >= self._start_windows:
             self._set_state(VoiceState.SPEAKING, 0)
-        elif self.state is VoiceState.STOPPING and self._count >= self._stop_windows:
-            self._set_state(VoiceState.QUIET, 0)
+            return VoiceEvent.STARTED
+        if self.state is VoiceState.STOPPING:
+            if self._count >= self._stop_windows:
+                self._set_state(VoiceState.QUIET, 0)
+                return VoiceEvent.STOPPED
+            if self._count == self._pause_windows:
+                return VoiceEvent.PAUSED
+        return None
 
     def _set_state(self, state: VoiceState, count: int) -> None:
         self.state = state

@@ -21,6 +21,7 @@ from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.errors import AicallError, InvalidField, ProviderError
 from pipelines.inference import InferenceEngine
+from pipelines.silero import SileroSession, SileroState
 from runtime.server import database_url, secret_key
 from runtime.settings import Settings, load_settings, unknown_variables
 
@@ -122,8 +123,8 @@ async def _models() -> CheckResult:
     try:
         engine = InferenceEngine()
         try:
-            stream = engine.vad_stream(_SAMPLE_RATE_HZ)
-            speech = stream.score(bytes(2 * stream.window_samples), quiet=True)
+            silence = SileroState(_SAMPLE_RATE_HZ)
+            (speech,) = SileroSession().score([silence], [bytes(2 * silence.window_samples)])
             await engine.smart_turn.finished(bytes(2 * silence_s * _SAMPLE_RATE_HZ), _SAMPLE_RATE_HZ)
         finally:
             await engine.aclose()

@@ -19,6 +19,7 @@ from pipecat.frames.frames import (
     Frame,
     InterimTranscriptionFrame,
     TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
@@ -34,6 +35,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from adapters.clients import SharedClients
 from adapters.seats import Credentials, ProviderRow, SttRequest
 from adapters.stt.deepgram_wire import CLOSE_STREAM, FINALIZE, KEEP_ALIVE, Result, UnheardAudio, listen_url, parse
+from adapters.stt.frames import CallerPausedFrame, CallerResumedFrame, TranscriptCompleteFrame
 from adapters.vendor_errors import classify
 
 _KEEP_ALIVE_S = 4.0
@@ -44,6 +46,9 @@ _LONGEST_REPLAY_S = 15.0
 
 _LONGEST_CLOSE_S = 1.0
 """How long the end of a call waits for Deepgram's goodbye, seconds."""
+
+_END_TOLERANCE_S = 0.05
+"""How much shorter than the audio a result may say that it is, seconds."""
 
 _LARGEST_BACKLOG = 2**18
 """Bytes that may wait in a socket's buffer (16 s at 8 kHz) before the vendor counts as dead."""
@@ -86,7 +91,9 @@ class DeepgramRecognizer(STTService):
         self._unheard = UnheardAudio(sample_rate, _LONGEST_REPLAY_S)
         self._connection: asyncio.Task[None] | None = None
         self._socket: ClientConnection | None = None
-        self._finalize_due = False
+        self._finalizes_due = 0
+        self._asked_end_s = 0.0
+        self._asked_in_pause = False
         self._overdue: asyncio.TimerHandle | None = None
 
     def can_generate_metrics(self) -> bool:
@@ -121,13 +128,25 @@ class DeepgramRecognizer(STTService):
         yield None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Process a frame; the caller's silence asks Deepgram for its final result."""
+        """Process a frame; the caller's silence asks Deepgram for its final result, already while it may be a pause."""
         await super().process_frame(frame, direction)
-        if isinstance(frame, VADUserStoppedSpeakingFrame):
-            self.request_finalize()  # type: ignore[no-untyped-call]
-            self._finalize_due = True
-            if self._socket is not None:
-                await self._send_finalize(self._socket)
+        match frame:
+            case CallerPausedFrame():
+                self._asked_in_pause = True
+                await self._ask_for_final()
+            case CallerResumedFrame() | VADUserStartedSpeakingFrame():
+                self._asked_in_pause = False
+            case VADUserStoppedSpeakingFrame():
+                # Since the pause there was only silence.
+                if not self._asked_in_pause:
+                    await self._ask_for_final()
+                self._asked_in_pause = False
+
+    async def _ask_for_final(self) -> None:
+        self.request_finalize()  # type: ignore[no-untyped-call]
+        self._finalizes_due += 1
+        if self._socket is not None:
+            await self._send_finalize(self._socket)
 
     async def _stay_connected(self) -> None:
         limits = self._clients.limits
@@ -170,7 +189,9 @@ class DeepgramRecognizer(STTService):
         try:
             self._unheard.rewind()
             await self._send_unheard(socket)
-            if self._finalize_due:
+            if self._finalizes_due:
+                # All that was asked for on the last connection is answered by one result on this one.
+                self._finalizes_due = 1
                 await self._send_finalize(socket)
             self._socket = socket
             async for message in socket:
@@ -189,15 +210,28 @@ class DeepgramRecognizer(STTService):
             if result.text:
                 await self.push_frame(InterimTranscriptionFrame(result.text, "", time_now_iso8601(), language))
             return
+        settled = result.from_finalize and self._settles(result)
         self._unheard.settle(result.end_s)
-        if result.from_finalize:
-            self._finalize_due = False
-            self.confirm_finalize()  # type: ignore[no-untyped-call]
         if result.text:
+            if settled:
+                self.confirm_finalize()  # type: ignore[no-untyped-call]
             await self.emit_stt_usage_metrics()  # type: ignore[no-untyped-call]
             await self.push_frame(TranscriptionFrame(result.text, "", time_now_iso8601(), language))
         elif result.from_finalize:
             await self.stop_ttfb_metrics()
+            if settled:
+                await self.push_frame(TranscriptCompleteFrame())
+
+    def _settles(self, result: Result) -> bool:
+        """Whether an answer to a `FINALIZE` is the one to the last of them.
+
+        That to an earlier pause says nothing about what was spoken after it. Deepgram does not promise an answer to
+        each, so it is also told from where the result ends.
+        """
+        self._finalizes_due = max(0, self._finalizes_due - 1)
+        if result.end_s >= self._asked_end_s - _END_TOLERANCE_S:
+            self._finalizes_due = 0
+        return not self._finalizes_due
 
     async def _send_unheard(self, socket: ClientConnection) -> None:
         try:
@@ -210,6 +244,7 @@ class DeepgramRecognizer(STTService):
             socket.transport.abort()
 
     async def _send_finalize(self, socket: ClientConnection) -> None:
+        self._asked_end_s = self._unheard.end_s
         self._cancel_overdue()
         self._overdue = asyncio.get_running_loop().call_later(self._clients.limits.quiet_s, socket.transport.abort)
         try:

@@ -113,6 +113,11 @@ class UnheardAudio:
         """How much is kept, seconds."""
         return self._kept_bytes / self._bytes_per_s
 
+    @property
+    def end_s(self) -> float:
+        """Where all audio so far ends, seconds since this connection's first."""
+        return (self._settled_bytes + self._kept_bytes) / self._bytes_per_s
+
     def rewind(self) -> None:
         """A new connection has begun: everything kept is to be sent again."""
         self._sent_chunks = 0

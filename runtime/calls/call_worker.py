@@ -14,6 +14,7 @@ from typing import Any
 from loguru import logger
 from starlette.websockets import WebSocket
 
+from adapters.llm.script import ScriptLLMService
 from adapters.media.base import AudioReceived, DtmfReceived, Handshake, MarkReached, MediaEvent, Started, Stopped
 from adapters.media.registry import choose
 from models.aicall import EndReason
@@ -164,6 +165,8 @@ class CallWorker:
                 options=options,
                 idle_timeout_s=options.idle_timeout_s or self._settings.idle_timeout_s,
                 response_timeout_s=self._settings.response_timeout_s,
+                # The script answers at once, and moves on with every line that it is asked for.
+                answers_early=options.answer_early and not isinstance(voice.llm, ScriptLLMService),
             ),
             tools.schemas(),
             sink=self._socket,

@@ -353,6 +353,7 @@ async def calling(
     smart_turn: bool = False,
     idle_timeout_s: float = 20.0,
     response_timeout_s: float = 6.0,
+    answers_early: bool = False,
     starts: bool = True,
 ) -> AsyncIterator[Call]:
     """Hold a call; at the end it is stopped, which must succeed, and its records are checked.
@@ -366,6 +367,7 @@ async def calling(
         smart_turn: Whether Smart Turn is on.
         idle_timeout_s: See `ConversationSettings`.
         response_timeout_s: See `ConversationSettings`.
+        answers_early: See `ConversationSettings`.
         starts: Whether to wait until the pipeline runs.
     """
     phone = phone or Phone()
@@ -377,6 +379,7 @@ async def calling(
         options=CallOptions.model_validate(options or {}),
         idle_timeout_s=idle_timeout_s,
         response_timeout_s=response_timeout_s,
+        answers_early=answers_early,
     )
     conversation = Conversation(
         services or embedded(), settings, host.schemas(), sink=phone, inference=inference, listener=witness

@@ -12,12 +12,12 @@ from pipelines.inference import InferenceEngine
 @pytest.fixture(scope="session")
 def inference() -> InferenceEngine:
     """The models that a process shares, for calls without Smart Turn: its thread begins with the first question."""
-    return InferenceEngine()
+    return InferenceEngine(threaded=False)
 
 
 @pytest.fixture
 async def judging_inference() -> AsyncIterator[InferenceEngine]:
     """The same for calls with Smart Turn."""
-    engine = InferenceEngine()
+    engine = InferenceEngine(threaded=False)
     yield engine
     await engine.aclose()

@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,31 +17,30 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 
+from adapters.stt.frames import CallerPausedFrame, CallerResumedFrame
 from models.turn import TurnRecord, TurnTrigger
 from models.vad import EffectiveVad
 from pipelines.inference import InferenceEngine
 from pipelines.media_in import MediaInput
+from pipelines.silero import SileroSession, SileroState
 from pipelines.smart_turn import TurnAudio
 from pipelines.turn_ledger import TurnLedger
-from pipelines.voice_activity import Scorer, VoiceActivity
+from pipelines.vad_engine import VadEngine
 from tests.pipelines import sounds
 from tests.standins.pipeline import Pipe, piped
 from tests.support.virtual_time import VirtualClockLoop
 
 RATE_HZ = 8_000
-STEP_BYTES = RATE_HZ // 25 * 2
-"""40 ms."""
+STEP_BYTES = RATE_HZ * 80 // 1000 * 2
+"""80 ms."""
 VAD = EffectiveVad(min_volume=0.0)
 
 
 class Sound:
     """A `Scorer` for which every sound is a voice."""
 
-    sample_rate_hz = RATE_HZ
-    window_samples = 256
-
-    def score(self, window: bytes, *, quiet: bool) -> float:
-        return 1.0 if any(window) else 0.0
+    def score(self, states: Sequence[SileroState], windows: Sequence[bytes]) -> list[float]:
+        return [float(any(window)) for window in windows]
 
 
 def now() -> float:
@@ -57,10 +57,11 @@ def numbered(count: int) -> bytes:
 
 
 def media_input(
-    scorer: Scorer | None = None, ledger: TurnLedger | None = None, turn_audio: TurnAudio | None = None, **how: float
+    engine: VadEngine | None = None, ledger: TurnLedger | None = None, turn_audio: TurnAudio | None = None, **how: Any
 ) -> MediaInput:
     return MediaInput(
-        voice=VoiceActivity(scorer or Sound(), VAD),
+        vad=engine or VadEngine(Sound(), threaded=False),
+        settings=VAD,
         sample_rate_hz=RATE_HZ,
         ledger=ledger or TurnLedger(now, lambda record: None),
         turn_audio=turn_audio,
@@ -75,6 +76,13 @@ def audio(pipe: Pipe) -> list[bytes]:
 def speech_frames(pipe: Pipe) -> list[type[Frame]]:
     kinds = VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame
     return [type(frame) for frame in pipe.down.frames if isinstance(frame, kinds)]
+
+
+def audio_s_before(pipe: Pipe, kind: type[Frame]) -> float:
+    """How much audio went ahead of a frame, seconds."""
+    frames = pipe.down.frames
+    first = next(number for number, frame in enumerate(frames) if isinstance(frame, kind))
+    return sum(len(frame.audio) for frame in frames[:first] if isinstance(frame, InputAudioRawFrame)) / 2 / RATE_HZ
 
 
 async def drained(pipe: Pipe) -> None:
@@ -100,15 +108,16 @@ async def running(media: MediaInput) -> AsyncIterator[Pipe]:
 
 
 @pytest.mark.virtual_time
-async def test_audio_goes_on_in_steps_of_40_ms() -> None:
+async def test_audio_goes_on_in_steps_of_80_ms() -> None:
     media = media_input()
     async with running(media) as pipe:
+        for _ in range(3):
+            await media.feed(numbered(160))
+            await drained(pipe)
+            assert not audio(pipe)
         await media.feed(numbered(160))
         await drained(pipe)
-        assert not audio(pipe)
-        await media.feed(numbered(160))
-        await drained(pipe)
-        assert audio(pipe) == [numbered(160) * 2]
+        assert audio(pipe) == [numbered(160) * 4]
         frame = pipe.down.of(InputAudioRawFrame)[0]
         assert (frame.sample_rate, frame.num_channels) == (RATE_HZ, 1)
 
@@ -181,7 +190,7 @@ async def test_after_the_end_nothing_goes_on() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_speech_is_announced_before_the_audio_that_confirmed_it() -> None:
+async def test_speech_is_announced_where_it_was_confirmed() -> None:
     records: list[TurnRecord] = []
     ledger = TurnLedger(now, records.append)
     media = media_input(ledger=ledger)
@@ -189,12 +198,10 @@ async def test_speech_is_announced_before_the_audio_that_confirmed_it() -> None:
         ledger.media_started()
         await stream(media, pcm(1.0) + pcm(1.0, value=1_000) + pcm(1.0))
         assert speech_frames(pipe) == [VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame]
-        started = next(n for n, it in enumerate(pipe.down.frames) if isinstance(it, VADUserStartedSpeakingFrame))
-        stopped = next(n for n, it in enumerate(pipe.down.frames) if isinstance(it, VADUserStoppedSpeakingFrame))
-        # Six windows of 32 ms confirm it: the first with sound ends at 1.024 s, the first without at 2.048 s. The step
-        # with the last of them, which ends at 1.184 s and 2.208 s, comes behind the start and before the stop.
-        assert started == 29
-        assert stopped == 1 + 56
+        # Six windows of 32 ms confirm it: the first with sound ends at 1.024 s, the first without at 2.048 s. What was
+        # received until then goes ahead, to the end of the message that completes the sixth window.
+        assert audio_s_before(pipe, VADUserStartedSpeakingFrame) == pytest.approx(1.2)
+        assert audio_s_before(pipe, VADUserStoppedSpeakingFrame) == pytest.approx(2.22)
         assert pipe.down.of(VADUserStartedSpeakingFrame)[0].start_secs == VAD.start_secs
         assert pipe.down.of(VADUserStoppedSpeakingFrame)[0].stop_secs == VAD.stop_secs
         ledger.begin(TurnTrigger.SPEECH)
@@ -207,7 +214,8 @@ async def test_speech_is_announced_before_the_audio_that_confirmed_it() -> None:
 async def test_a_person_is_noticed(inference: InferenceEngine) -> None:
     sound = np.concatenate([sounds.silence(RATE_HZ, 0.5), sounds.person(RATE_HZ), sounds.silence(RATE_HZ, 1.0)])
     media = MediaInput(
-        voice=VoiceActivity(inference.vad_stream(RATE_HZ), EffectiveVad()),
+        vad=inference.vad,
+        settings=EffectiveVad(),
         sample_rate_hz=RATE_HZ,
         ledger=TurnLedger(now, lambda record: None),
     )
@@ -280,6 +288,42 @@ async def test_smart_turn_gets_the_same_audio() -> None:
     assert sound.endswith(taken)
     # From half a second before the speech on.
     assert len(taken) / 2 / RATE_HZ == pytest.approx(1.9, abs=0.1)
+
+
+# Pauses.
+
+
+def pause_frames(pipe: Pipe) -> list[type[Frame]]:
+    return [type(frame) for frame in pipe.down.frames if isinstance(frame, CallerPausedFrame | CallerResumedFrame)]
+
+
+@pytest.mark.virtual_time
+async def test_pauses_are_told_behind_the_audio_that_led_to_them() -> None:
+    media = media_input(tell_pauses=True)
+    async with running(media) as pipe:
+        await stream(media, pcm(1.0, value=1_000) + pcm(0.15) + pcm(0.5, value=1_000) + pcm(0.5))
+        assert pause_frames(pipe) == [CallerPausedFrame, CallerResumedFrame, CallerPausedFrame]
+        # Three windows of 32 ms, the last of which ends at 1.12 s.
+        assert audio_s_before(pipe, CallerPausedFrame) == pytest.approx(1.12)
+        assert pipe.down.of(CallerPausedFrame)[0].silence_s == pytest.approx(0.1)
+        assert speech_frames(pipe) == [VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame]
+
+
+@pytest.mark.virtual_time
+async def test_pauses_are_told_only_when_asked_for() -> None:
+    media = media_input()
+    async with running(media) as pipe:
+        await stream(media, pcm(1.0, value=1_000) + pcm(0.5))
+        assert pause_frames(pipe) == []
+
+
+async def test_what_the_engines_thread_finds_out_is_told_without_more_audio() -> None:
+    engine = VadEngine(SileroSession())
+    media = media_input(engine)
+    async with running(media) as pipe:
+        await media.feed(sounds.speech(RATE_HZ).tobytes()[: RATE_HZ * 2])
+        await pipe.down.wait(VADUserStartedSpeakingFrame)
+    engine.close()
 
 
 # Keys.

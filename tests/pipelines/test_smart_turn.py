@@ -58,6 +58,51 @@ async def test_a_call_that_ends_while_it_is_asked_does_not_disturb_the_next(engi
     assert waiting.cancelled()
 
 
+async def test_questions_are_answered_in_the_order_in_which_they_were_asked(engine: SmartTurnEngine) -> None:
+    answered: list[int] = []
+
+    async def ask(number: int) -> None:
+        await engine.finished(turn(8_000, sounds.PAUSE), 8_000)
+        answered.append(number)
+
+    asked = [asyncio.ensure_future(ask(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    assert engine.waiting >= 3
+    asked[2].cancel()
+    await asyncio.wait(asked)
+    assert answered == [0, 1, 3]
+    # What nobody wants to know any more does not take the model's time.
+    assert (engine.load.inferences, engine.load.dropped, engine.waiting) == (3, 1, 0)
+    assert engine.busy.total_s > 0
+
+
+async def test_a_call_that_ends_while_its_question_is_answered_is_dropped(engine: SmartTurnEngine) -> None:
+    asked = asyncio.ensure_future(engine.finished(turn(8_000, sounds.PAUSE), 8_000))
+    while engine.waiting or not engine.load.inferences:
+        await asyncio.sleep(0)
+        if not engine.waiting:
+            asked.cancel()
+            break
+    await engine.finished(b"", 8_000)
+    assert asked.cancelled()
+    assert engine.load.dropped == 1
+
+
+async def test_a_failure_is_told_to_whoever_asked_and_to_nobody_else(engine: SmartTurnEngine) -> None:
+    with pytest.raises(ValueError):
+        await engine.finished(b"123", 8_000)
+    assert 0.0 <= await engine.finished(turn(8_000, sounds.PAUSE), 8_000) <= 1.0
+
+
+async def test_questions_open_at_the_end_are_cancelled() -> None:
+    engine = SmartTurnEngine()
+    asked = [asyncio.ensure_future(engine.finished(turn(8_000, sounds.PAUSE), 8_000)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await engine.aclose()
+    await asyncio.wait(asked)
+    assert sum(it.cancelled() for it in asked) >= 2
+
+
 async def test_no_audio_is_finished(engine: SmartTurnEngine) -> None:
     assert await engine.finished(b"", 8_000) == 1.0
 
@@ -96,6 +141,15 @@ def test_the_last_eight_seconds_at_most() -> None:
     for first_ms in range(0, 20_000, 30):
         audio.append(numbered(first_ms, 30))
     assert audio.take() == numbered(12_010, 8_000)
+
+
+def test_silence_that_is_still_to_come() -> None:
+    audio = TurnAudio(1_000, start_secs=0.0)
+    audio.speech_started()
+    audio.append(numbered(0, 400))
+    assert audio.take(0.1) == numbered(0, 400) + bytes(200)
+    audio.append(numbered(400, 7_600))
+    assert audio.take(0.1) == numbered(100, 7_900) + bytes(200)
 
 
 def test_a_turn_that_ended_is_forgotten() -> None:

@@ -171,6 +171,72 @@ def test_a_keypad_entry_ends_at_once() -> None:
         assert ends(turn, COMPLETE, 10.0)
 
 
+# Whether it may be over before it is.
+
+
+def test_it_may_be_over_once_all_text_of_a_pause_is_there() -> None:
+    turn = a_turn(stopped_s=None)
+    turn.transcript(9.0, final=True)
+    assert not turn.may_be_over
+    turn.voice_paused()
+    # That text belongs to what was said before, and more may be on its way.
+    assert (turn.paused, turn.may_be_over) == (True, False)
+    turn.transcript(9.2, final=True)
+    assert turn.may_be_over
+    assert turn.deadline_s() is None
+    turn.voice_stopped(10.0, SILENCE_S)
+    assert turn.may_be_over
+    assert ends(turn, COMPLETE, 10.0)
+
+
+def test_it_was_not_over() -> None:
+    turn = a_turn(stopped_s=None)
+    turn.voice_paused()
+    turn.transcript(9.2, final=True)
+    turn.voice_resumed()
+    assert (turn.paused, turn.may_be_over) == (False, False)
+    turn.voice_stopped(10.0, SILENCE_S)
+    # What was final belonged to the speech before the pause.
+    assert not turn.may_be_over
+    assert ends(turn, COMPLETE, 10.0 + VAD_ALONE.transcript_wait_s)
+
+
+def test_a_recogniser_may_say_later_that_its_text_is_complete() -> None:
+    turn = a_turn(stopped_s=None)
+    turn.text_complete()
+    turn.voice_paused()
+    turn.text_complete()
+    assert not turn.may_be_over
+    turn.transcript(9.1, final=False)
+    assert not turn.may_be_over
+    turn.text_complete()
+    assert turn.may_be_over
+    turn.interim()
+    assert not turn.may_be_over
+    turn.voice_stopped(10.0, SILENCE_S)
+    turn.text_complete()
+    assert ends(turn, COMPLETE, 10.0)
+
+
+def test_smart_turn_has_a_say_in_it() -> None:
+    turn = a_turn(SMART, stopped_s=None)
+    turn.voice_paused()
+    turn.transcript(9.2, final=True)
+    assert not turn.may_be_over
+    turn.verdict(finished=True)
+    assert turn.may_be_over
+    turn.voice_stopped(10.0, SILENCE_S)
+    # The verdict of the pause is that of the silence which it became.
+    assert ends(turn, COMPLETE, 10.0)
+    turn.voice_started()
+    turn.voice_paused()
+    turn.verdict(finished=True)
+    turn.voice_resumed()
+    turn.voice_stopped(20.0, SILENCE_S)
+    turn.transcript(20.0, final=True)
+    assert ends(turn, COMPLETE, 19.8 + 3.0)
+
+
 # Smart Turn.
 
 

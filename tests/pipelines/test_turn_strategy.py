@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
     InterimTranscriptionFrame,
+    LLMContextFrame,
     STTMetadataFrame,
     TranscriptionFrame,
     UserStartedSpeakingFrame,
@@ -15,11 +18,20 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.turns.user_turn_processor import UserTurnProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from adapters.stt.frames import SpeechNotUnderstoodFrame
+from adapters.stt.frames import (
+    CallerPausedFrame,
+    CallerResumedFrame,
+    SpeechNotUnderstoodFrame,
+    TranscriptCompleteFrame,
+)
 from models.turn import TurnRecord, TurnTrigger
+from pipelines.early_answer import EarlyAnswer, context_version
 from pipelines.inference import InferenceEngine
 from pipelines.smart_turn import TurnAudio
 from pipelines.turn_end import TurnEndSettings
@@ -213,7 +225,208 @@ async def test_the_end_of_the_call_in_mid_turn_leaves_nothing_behind(judging_inf
     assert not it.pipe.down.of(UserStoppedSpeakingFrame)
 
 
+# Answers begun early.
+
+
+class Aggregated:
+    """The strategy in Pipecat's own user aggregator, and what comes out of it for the model."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.context = LLMContext()
+        self.early = EarlyAnswer(lambda: context_version(self.context))
+        self.answered: list[str] = []
+        self.strategy = EndOfTurnStrategy(
+            TurnEndSettings(**settings),
+            TurnLedger(now, lambda record: None),
+            vad_stop_secs=STOP_S,
+            early=self.early,
+            on_answered=self.answered.append,
+        )
+        self.user, _ = LLMContextAggregatorPair(
+            self.context,
+            user_params=LLMUserAggregatorParams(user_turn_strategies=UserTurnStrategies(stop=[self.strategy])),
+        )
+        self.pipe: Pipe
+
+    async def begin(self) -> None:
+        """Begin to speak, and be heard to."""
+        await self.pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))
+        await asyncio.sleep(1)
+
+    async def pause(self) -> None:
+        await self.pipe.send(CallerPausedFrame(silence_s=0.1))
+
+    async def hear(self, text: str, *, final: bool = True) -> None:
+        await self.pipe.send(TranscriptionFrame(text, "", "", finalized=final))
+        await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        await self.pipe.send(VADUserStoppedSpeakingFrame(stop_secs=STOP_S))
+
+    async def ended(self) -> None:
+        await self.pipe.down.wait(UserStoppedSpeakingFrame)
+        await asyncio.sleep(0.05)
+
+    def asked(self) -> list[tuple[bool, str]]:
+        """For each question to the model whether it is asked ahead, and the caller's words in it."""
+        return [(frame.speculation, _last(frame.context)) for frame in self.pipe.down.of(LLMContextFrame)]
+
+    def withdrawn(self) -> int:
+        return len(self.pipe.down.of(EagerEndOfTurnCancelFrame))
+
+
+def _last(context: LLMContext) -> str:
+    return str(context.messages[-1]["content"])  # type: ignore[index]
+
+
+@asynccontextmanager
+async def aggregated(**settings: Any) -> AsyncIterator[Aggregated]:
+    made = Aggregated(**settings)
+    async with piped(made.user, RATE_HZ) as made.pipe:
+        yield made
+
+
+async def test_the_model_is_asked_in_the_pause_and_not_again_when_the_turn_ends() -> None:
+    async with aggregated() as it:
+        await it.begin()
+        await it.pause()
+        await it.hear("hello there")
+        assert it.asked() == [(True, "hello there")]
+        assert not it.context.messages
+        await it.stop()
+        await it.ended()
+        assert it.asked() == [(True, "hello there")]
+        assert [message["content"] for message in it.context.messages] == ["hello there"]  # type: ignore[index]
+        assert (it.answered, it.withdrawn()) == (["hello there"], 0)
+
+
+async def test_an_answer_is_withdrawn_when_the_caller_goes_on() -> None:
+    async with aggregated() as it:
+        await it.begin()
+        await it.pause()
+        await it.hear("hello")
+        await it.pipe.send(CallerResumedFrame())
+        await asyncio.sleep(0.5)
+        assert it.withdrawn() == 1
+        await it.pause()
+        await it.hear("there")
+        await it.stop()
+        await it.ended()
+        assert it.asked() == [(True, "hello"), (True, "hello there")]
+        assert (it.answered, it.withdrawn()) == (["hello there"], 1)
+        assert (it.early.counts.begun, it.early.counts.kept, it.early.counts.discarded) == (2, 1, 1)
+
+
+async def test_an_answer_is_withdrawn_when_more_text_comes() -> None:
+    async with aggregated() as it:
+        await it.begin()
+        await it.pause()
+        await it.hear("hello")
+        await it.hear("there")
+        await it.stop()
+        await it.ended()
+        assert it.asked() == [(True, "hello"), (True, "hello there")]
+        assert (it.answered, it.withdrawn()) == (["hello there"], 1)
+
+
+async def test_an_answer_in_another_context_is_thrown_away() -> None:
+    async with aggregated() as it:
+        await it.begin()
+        await it.pause()
+        await it.hear("hello")
+        it.context.add_message({"role": "assistant", "content": "By the way"})
+        await it.stop()
+        await it.ended()
+        assert it.asked() == [(True, "hello"), (False, "hello")]
+        assert (it.answered, it.withdrawn()) == ([], 1)
+
+
+async def test_an_answer_that_needs_a_tool_is_asked_for_again_at_the_end() -> None:
+    async with aggregated() as it:
+        await it.begin()
+        await it.pause()
+        await it.hear("hello")
+        # As the model's service does when the model calls a tool.
+        await it.pipe.send(EagerEndOfTurnCancelFrame(), FrameDirection.UPSTREAM)
+        await asyncio.sleep(0.05)
+        assert it.asked() == [(True, "hello")]
+        await it.stop()
+        await it.ended()
+        assert it.asked() == [(True, "hello"), (False, "hello")]
+        assert it.answered == []
+
+
+async def test_a_model_that_failed_ahead_of_the_end_is_asked_again_at_the_end() -> None:
+    async with aggregated() as it:
+        assert not it.strategy.early_answer_failed()
+        await it.begin()
+        await it.pause()
+        await it.hear("hello")
+        assert it.strategy.early_answer_failed()
+        assert not it.strategy.early_answer_failed()
+        await it.stop()
+        await it.ended()
+        assert it.asked() == [(True, "hello"), (False, "hello")]
+
+
+async def test_keys_are_not_answered_early() -> None:
+    async with aggregated() as it:
+        await it.hear("DTMF: 4711#")
+        await it.ended()
+        assert it.asked() == [(False, "DTMF: 4711#")]
+
+
+async def test_text_that_may_not_be_all_is_not_answered_early() -> None:
+    async with aggregated(transcript_wait_s=0.4) as it:
+        await it.begin()
+        await it.pause()
+        await it.hear("hello", final=False)
+        assert it.asked() == []
+        await it.pipe.send(TranscriptCompleteFrame())
+        await asyncio.sleep(0.01)
+        assert it.asked() == [(True, "hello")]
+        await it.stop()
+        await it.ended()
+        assert it.answered == ["hello"]
+
+
 # Smart Turn.
+
+
+async def test_smart_turn_is_asked_in_the_pause_with_the_silence_that_is_still_to_come(
+    judging_inference: InferenceEngine,
+) -> None:
+    sound = sounds.person(RATE_HZ)
+    assert await verdict(judging_inference, sound)
+    async with turns(judging_inference) as it:
+        it.audio.speech_started()
+        it.audio.append(np.concatenate([sounds.silence(RATE_HZ, 0.5), sound, sounds.silence(RATE_HZ, 0.1)]).tobytes())
+        await it.pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))
+        await asyncio.sleep(1)
+        before = judging_inference.smart_turn.load.inferences
+        await it.pipe.send(CallerPausedFrame(silence_s=0.1))
+        await it.hear("well")
+        await asyncio.sleep(0.1)
+        assert judging_inference.smart_turn.load.inferences == before + 1
+        await it.pipe.send(VADUserStoppedSpeakingFrame(stop_secs=STOP_S))
+        assert await it.ended() == pytest.approx(1.1, abs=0.001)
+        # Its verdict of the pause was enough.
+        assert judging_inference.smart_turn.load.inferences == before + 1
+
+
+async def test_a_pause_that_was_none_is_judged_anew(judging_inference: InferenceEngine) -> None:
+    async with turns(judging_inference) as it:
+        it.audio.speech_started()
+        told(it.audio, sounds.person(RATE_HZ))
+        await it.pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))
+        await it.pipe.send(CallerPausedFrame(silence_s=0.1))
+        await asyncio.sleep(0.1)
+        await it.pipe.send(CallerResumedFrame())
+        await it.hear("well")
+        told(it.audio, sounds.speech(RATE_HZ, sounds.PAUSE))
+        await asyncio.sleep(0.9)
+        await it.pipe.send(VADUserStoppedSpeakingFrame(stop_secs=STOP_S))
+        assert await it.ended() == pytest.approx(1.0 + 3.0 - STOP_S, abs=0.001)
 
 
 def told(audio: TurnAudio, sound: sounds.Samples) -> None:

@@ -131,7 +131,7 @@ class Api:
 @cache
 def _models() -> InferenceEngine:
     """Load the models once: no test of the API uses them, and each server would take 0.1 s for it."""
-    return InferenceEngine()
+    return InferenceEngine(threaded=False)
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
-from pipecat.frames.frames import VADUserStartedSpeakingFrame
+from pipecat.frames.frames import TranscriptionFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
+from adapters.stt.frames import CallerPausedFrame, CallerResumedFrame, TranscriptCompleteFrame
 from models.providers import SttType
 from tests.adapters.stt.contract import VendorSttContract, finals
 from tests.adapters.vendors import BOUND_S, patient_clients, until
 from tests.standins.audio import signature
 from tests.standins.deepgram import DeepgramStandIn
-from tests.standins.pipeline import piped
+from tests.standins.pipeline import Pipe, piped
 
 
 class TestDeepgram(VendorSttContract):
@@ -49,6 +50,47 @@ class TestDeepgram(VendorSttContract):
                 await pipe.down.until(lambda: bool(finals(pipe)), BOUND_S)
             (request,) = self.vendor.requests_to("listen")
             assert [message["type"] for message in request.messages] == ["Finalize", "CloseStream"]
+
+    async def pauses(self, pipe: Pipe, pcm: bytes) -> None:
+        await self.audio(pipe, pcm + bytes(int(self.rate_hz * 0.1) * 2))
+        await pipe.send(CallerPausedFrame(silence_s=0.1))
+
+    async def test_is_asked_for_its_result_in_the_pause_and_not_again_in_the_silence(self) -> None:
+        async with self.hearing() as stt, piped(stt, self.rate_hz) as pipe:
+            await pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))
+            await self.pauses(pipe, self.speech)
+            await pipe.down.until(lambda: bool(finals(pipe)), BOUND_S)
+            await pipe.send(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            await self.caller_says(pipe, self.speech)
+            await pipe.down.until(lambda: len(finals(pipe)) == 2, BOUND_S)
+        (request,) = self.vendor.requests_to("listen")
+        assert [message["type"] for message in request.messages] == ["Finalize", "Finalize", "CloseStream"]
+
+    async def test_only_the_answer_to_the_last_pause_is_final(self) -> None:
+        """The caller goes on before the answer to the first is there."""
+        async with self.hearing() as stt, piped(stt, self.rate_hz) as pipe:
+            await pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))
+            await until(lambda: self.vendor.requests)
+            self.vendor.stt_final_delay_s = 0.3
+            await self.pauses(pipe, self.speech)
+            await pipe.send(CallerResumedFrame())
+            await self.pauses(pipe, self.speech)
+            await pipe.send(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            await pipe.down.wait(TranscriptionFrame, 2, BOUND_S)
+            assert [frame.finalized for frame in pipe.down.of(TranscriptionFrame)] == [False, True]
+        (request,) = self.vendor.requests_to("listen")
+        assert [message["type"] for message in request.messages] == ["Finalize", "Finalize", "CloseStream"]
+
+    async def test_says_that_nothing_more_comes_when_all_was_final_before(self) -> None:
+        async with self.hearing() as stt, piped(stt, self.rate_hz) as pipe:
+            await pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))
+            # So much silence that Deepgram ends the utterance by itself.
+            await self.audio(pipe, self.speech + bytes(self.rate_hz * 2))
+            await pipe.down.wait(TranscriptionFrame, 1, BOUND_S)
+            assert not finals(pipe)
+            await pipe.send(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            await pipe.down.wait(TranscriptCompleteFrame, 1, BOUND_S)
+            assert [frame.text for frame in pipe.down.of(TranscriptionFrame)] == [self.words]
 
     async def test_what_was_transcribed_is_not_heard_again(self) -> None:
         async with self.hearing() as stt, piped(stt, self.rate_hz) as pipe:
