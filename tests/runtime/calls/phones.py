@@ -79,10 +79,17 @@ class Phone:
         await self.send({"event": "connected", "protocol": "Call", "version": "1.0.0"}, start_message())
 
     async def say(self, text: str = "Hello, is anybody there?", silence_s: float = 1.0) -> None:
-        """Speak and fall silent. All at once: the audio carries its own time."""
+        """Speak and fall silent, four times as fast as people do: the audio carries its own time.
+
+        Whoever is hung up on stops.
+        """
         ulaw = encode(speech(8000, text).tobytes(), "mulaw") + SILENCE * round(silence_s * 50)
         for at in range(0, len(ulaw), FRAME_BYTES):
-            await self.send(media_message(ulaw[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\xff")))
+            try:
+                await self.send(media_message(ulaw[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\xff")))
+            except ConnectionClosed:
+                return
+            await asyncio.sleep(0.005)
 
     async def stay_silent(self) -> None:
         """Send silence in real time for ever, as a phone system does while its caller listens."""

@@ -146,10 +146,11 @@ async def test_a_vendor_that_dies_and_comes_back(tmp_path: Path, monkeypatch: py
             await phone.until(lambda: phone.of("mark"))
             before = len(vendor.requests_to(endpoint))
             vendor.endpoint_faults[endpoint] = Faults(drop_after=messages)
-            await phone.say()
+            saying = asyncio.create_task(phone.say())
             # It is well again when it is asked for the second time after it broke off.
             await vendor.until(lambda: len(vendor.requests_to(endpoint)) >= before + (2 if seat == "llm" else 1))
             vendor.endpoint_faults.clear()
+            await saying
             # The turn in which it died may be lost; the one after it is not.
             await phone.say()
             await phone.until_heard()
