@@ -7,6 +7,8 @@ context and one HTTP pool per SDK, and connections stay open between the turns o
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pipecat.utils.http import connection_limits
+
+from adapters.rehearsal import rehearse
 
 _IDLE_CONNECTION_S = 60.0
 """How long an idle connection is kept, seconds: longer than the pause between two turns of a call."""
@@ -64,6 +68,8 @@ class SharedClients:
         self.limits = limits or VendorLimits()
         self._ssl: ssl.SSLContext | None = None
         self._http: dict[str, Any] = {}
+        self._preconnected_s: dict[tuple[str, str, str], float] = {}
+        self._preconnecting: set[asyncio.Task[None]] = set()
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -73,8 +79,9 @@ class SharedClients:
         return self._ssl
 
     def warm(self) -> None:
-        """Do what takes long before the first call does. Blocks; touches no event loop."""
+        """Do what takes long before the first call does. Blocks for a second of CPU; touches no running event loop."""
         self.ssl_context  # noqa: B018
+        rehearse()
 
     def ssl_for(self, url: str) -> ssl.SSLContext | None:
         """The TLS context for a WebSocket URL: None for ``ws://``."""
@@ -106,12 +113,51 @@ class SharedClients:
             event_hooks={"response": [_forbid_long_retry]},
         )
 
+    def preconnect(self, sdk: Sdk, base_url: str, purpose: str) -> asyncio.Task[None] | None:
+        """Begin to open a connection to a vendor, so that the first request of a call finds it open.
+
+        Nothing that a vendor bills or counts for an account: a ``HEAD`` on the endpoint itself, without a key. Whatever
+        is answered, the connection is in the pool afterwards. Nobody waits for it, and its failure is not told; it is
+        given up after `VendorLimits.connect_s`. At most one per endpoint and purpose within the time for which an idle
+        connection is kept, however many calls begin.
+
+        Args:
+            sdk: The package whose pool will be used.
+            base_url: The vendor's endpoint.
+            purpose: What the connection is for; uses that run at the same time need one each.
+
+        Returns:
+            The task that opens it, which never fails; None when there is nothing to do.
+        """
+        now_s = asyncio.get_running_loop().time()
+        use = (sdk.__name__, base_url, purpose)
+        if now_s - self._preconnected_s.get(use, float("-inf")) < _IDLE_CONNECTION_S:
+            return None
+        self._preconnected_s[use] = now_s
+        task = asyncio.create_task(
+            _knock(self.http(sdk), base_url, self.limits.connect_s), name=f"preconnect {purpose}"
+        )
+        self._preconnecting.add(task)
+        task.add_done_callback(self._preconnecting.discard)
+        return task
+
     async def aclose(self) -> None:
         """Close every pool. What is used afterwards makes new ones."""
+        knocking = list(self._preconnecting)
+        for task in knocking:
+            task.cancel()
+        await asyncio.gather(*knocking, return_exceptions=True)
+        self._preconnected_s.clear()
         clients = list(self._http.values())
         self._http.clear()
         for client in clients:
             await client.aclose()
+
+
+async def _knock(client: Any, base_url: str, limit_s: float) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(limit_s):
+            await client.request("HEAD", base_url, follow_redirects=False)
 
 
 async def _forbid_long_retry(response: Any) -> None:

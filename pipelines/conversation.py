@@ -46,6 +46,8 @@ from models.turn import TurnRecord, TurnTrigger
 from models.vad import EffectiveVad
 from pipelines.early_answer import EarlyAnswer, EarlyCounts, context_version
 from pipelines.failures import FailureCounter, Seat
+from pipelines.greeting_cache import GreetingCache
+from pipelines.greeting_player import GreetingPlayer
 from pipelines.inference import InferenceEngine
 from pipelines.media_in import MediaInput
 from pipelines.media_out import MediaOutput, MediaSink
@@ -70,11 +72,20 @@ _CONNECT_TIMEOUT_S = 6.0
 
 @dataclass(frozen=True, slots=True)
 class VoiceServices:
-    """The three services of a voice call, made for it."""
+    """The three services of a voice call, made for it.
+
+    Attributes:
+        stt: The recogniser.
+        llm: The model.
+        tts: The voice.
+        voice_identity: What decides how the voice sounds (`adapters.tts.build.voice_identity`); '' for one whose
+            greetings are not to be kept.
+    """
 
     stt: STTService
     llm: LLMService[Any]
     tts: TTSService
+    voice_identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,7 @@ class Conversation:
         sink: Where the bot's audio goes.
         inference: The process's shared models.
         listener: Gets what happens.
+        greetings: The process's greetings; None for a cache of this call's own.
     """
 
     def __init__(
@@ -141,6 +153,7 @@ class Conversation:
         sink: MediaSink,
         inference: InferenceEngine,
         listener: ConversationListener,
+        greetings: GreetingCache | None = None,
     ) -> None:
         self._services = services
         self._settings = settings
@@ -156,6 +169,9 @@ class Conversation:
         self.ledger = TurnLedger(asyncio.get_running_loop().time, listener.turn_completed)
         self._watchdog = ReplyWatchdog(settings.response_timeout_s, self._stalled)
         self._reply_watch = ReplyWatch(self.ledger, self._watchdog)
+        self._greeting = GreetingPlayer(
+            services.tts, GreetingCache() if greetings is None else greetings, services.voice_identity
+        )
         self.output = MediaOutput(sink, self.ledger, watchdog=self._watchdog)
         rate_hz = sink.sample_rate_hz
         turn_audio = TurnAudio(rate_hz, settings.vad.start_secs) if settings.smart_turn_enabled else None
@@ -264,6 +280,7 @@ class Conversation:
                     services.llm,
                     self._reply_watch,
                     services.tts,
+                    self._greeting,
                     self.output,
                     assistant,
                 ]
@@ -309,7 +326,8 @@ class Conversation:
 
     async def _greet(self) -> None:
         self._watchdog.asked(Stage.TTS)
-        await self._worker.queue_frame(TTSSpeakFrame(self._settings.options.greeting, append_to_context=True))
+        for frame in self._greeting.frames(self._settings.options.greeting):
+            await self._worker.queue_frame(frame)
 
     async def _on_user_turn_stopped(
         self, aggregator: object, strategy: object, message: UserTurnStoppedMessage

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from adapters.clients import SharedClients
 from adapters.llm.build import build_llm
 from adapters.stt.build import build_stt
-from adapters.tts.build import build_tts
+from adapters.tts.build import build_tts, voice_identity
 from models.ai import AiSecrets
 from models.aicall import Aicall
 from models.providers import EngineModel, LlmProvider, SttType, TtsType
@@ -59,16 +60,18 @@ def make_voice_services(
         resources=clients,
         environ=environ,
     )
-    tts = build_tts(
-        TtsType(aicall.ai_tts_type),
-        key=secrets.tts_key,
-        voice=aicall.ai_tts_voice_id,
-        language=aicall.stt_language,
-        sample_rate_hz=sample_rate_hz,
-        resources=clients,
-        environ=environ,
+    voice: dict[str, Any] = {
+        "key": secrets.tts_key,
+        "voice": aicall.ai_tts_voice_id,
+        "language": aicall.stt_language,
+        "sample_rate_hz": sample_rate_hz,
+        "resources": clients,
+        "environ": environ,
+    }
+    tts_type = TtsType(aicall.ai_tts_type)
+    return VoiceServices(
+        stt=stt, llm=llm, tts=build_tts(tts_type, **voice), voice_identity=voice_identity(tts_type, **voice)
     )
-    return VoiceServices(stt=stt, llm=llm, tts=tts)
 
 
 def expected_phrases(engine: EngineModel) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import anthropic
+from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.anthropic.llm import AnthropicLLMService
 from pipecat.utils.errors import ErrorCategory
 
@@ -22,13 +23,21 @@ class AnthropicService(AnthropicLLMService):
 
     Args:
         clients: The process's shared clients.
+        base_url: The endpoint.
         **kwargs: Arguments of Pipecat's service.
     """
 
-    def __init__(self, *, clients: SharedClients, **kwargs: Any) -> None:
+    def __init__(self, *, clients: SharedClients, base_url: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._clients = clients
+        self._endpoint = base_url
         self._limits = clients.limits
         self.add_event_handler("on_completion_timeout", self._report_silence)
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Set the service up; the connection for the first answer is opened meanwhile."""
+        await super().setup(setup)
+        self._clients.preconnect(anthropic, self._endpoint, "llm")
 
     async def _create_message_stream(self, api_call: Any, params: dict[str, Any]) -> Any:
         async with asyncio.timeout(self._limits.quiet_s):
@@ -53,6 +62,7 @@ def build(row: ProviderRow, request: LlmRequest) -> AnthropicService:
     key = request.credentials.key.get_secret_value()
     return AnthropicService(
         clients=request.clients,
+        base_url=request.credentials.base_url,
         api_key=key,
         client=anthropic.AsyncAnthropic(
             api_key=key,

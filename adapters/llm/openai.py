@@ -8,6 +8,7 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletionChunk
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.utils.errors import ErrorCategory
 
@@ -24,13 +25,20 @@ class OpenAiLlmService(OpenAILLMService):
 
     Args:
         clients: The process's shared clients.
+        base_url: The endpoint.
         **kwargs: Arguments of Pipecat's service.
     """
 
-    def __init__(self, *, clients: SharedClients, **kwargs: Any) -> None:
+    def __init__(self, *, clients: SharedClients, base_url: str, **kwargs: Any) -> None:
         # The base class makes its client within its constructor.
         self._clients = clients
-        super().__init__(**kwargs)
+        self._endpoint = base_url
+        super().__init__(base_url=base_url, **kwargs)
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Set the service up; the connection for the first answer is opened meanwhile."""
+        await super().setup(setup)
+        self._clients.preconnect(openai, self._endpoint, "llm")
 
     def create_client(
         self,

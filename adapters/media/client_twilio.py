@@ -38,6 +38,7 @@ class TwilioClient(MediaClient):
         self._sequence_number = 0
         self._chunk = 0
         self._pending = b""
+        self._stream_json = json.dumps(leg.stream_id)
 
     def opening(self) -> list[Message]:
         """``connected`` and ``start``."""
@@ -56,7 +57,10 @@ class TwilioClient(MediaClient):
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """``media`` messages of 20 ms; see `MediaClient.send_audio`."""
-        ulaw = self._pending + pcm_to_ulaw(pcm)
+        ulaw = pcm_to_ulaw(pcm)
+        if len(ulaw) == _FRAME_BYTES and not self._pending:
+            return [self._media(ulaw)]
+        ulaw = self._pending + ulaw
         whole = len(ulaw) - len(ulaw) % _FRAME_BYTES
         self._pending = ulaw[whole:]
         return [self._media(ulaw[at : at + _FRAME_BYTES]) for at in range(0, whole, _FRAME_BYTES)]
@@ -97,9 +101,13 @@ class TwilioClient(MediaClient):
     def _media(self, ulaw: bytes) -> str:
         timestamp_ms = self._chunk * FRAME_MS
         self._chunk += 1
-        payload = b2a_base64(ulaw, newline=False).decode("ascii")
-        media = {"track": "inbound", "chunk": str(self._chunk), "timestamp": str(timestamp_ms), "payload": payload}
-        return self._numbered("media", media)
+        self._sequence_number += 1
+        # Put together without a JSON encoder, as Base64 and numbers need no escaping.
+        return (
+            f'{{"event": "media", "sequenceNumber": "{self._sequence_number}", "streamSid": {self._stream_json}, '
+            f'"media": {{"track": "inbound", "chunk": "{self._chunk}", "timestamp": "{timestamp_ms}", '
+            f'"payload": "{b2a_base64(ulaw, newline=False).decode("ascii")}"}}}}'
+        )
 
     def _numbered(self, event: str, content: dict[str, Any]) -> str:
         self._sequence_number += 1

@@ -11,7 +11,8 @@ Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 from __future__ import annotations
 
 import json
-from binascii import b2a_base64
+import re
+from binascii import a2b_base64, b2a_base64
 from typing import Any, ClassVar, Final
 
 from adapters.media import wire
@@ -38,6 +39,14 @@ SAMPLE_RATE_HZ: Final = 8000
 _FORMAT: Final = {"encoding": "audio/x-mulaw", "sampleRate": "8000", "channels": "1"}
 _SECOND_BYTES: Final = SAMPLE_RATE_HZ * PCM_SAMPLE_BYTES
 _MAX_TIMESTAMP_DIGITS: Final = 15
+
+_PLAIN_MEDIA: Final = re.compile(
+    r'\{"event": ?"media", ?"sequenceNumber": ?"[0-9]{1,15}", ?(?:"streamSid": ?"([^"\\\x00-\x1f]*)", ?)?'
+    r'"media": ?\{"track": ?"inbound", ?"chunk": ?"[0-9]{1,15}", ?"timestamp": ?"([0-9]{1,15})", ?'
+    r'"payload": ?"([A-Za-z0-9+/=]+)"\}(?:, ?"streamSid": ?"([^"\\\x00-\x1f]*)")?\}'
+)
+"""The caller's audio as Twilio and most that speak its protocol write it. Anything else is parsed as JSON; what this
+matches means exactly the same there."""
 
 
 class TwilioProtocol(MediaProtocol):
@@ -117,6 +126,9 @@ class TwilioProtocol(MediaProtocol):
     def _take(self, message: Message) -> list[MediaEvent]:
         if isinstance(message, bytes):
             raise MediaProtocolError("only text messages are allowed")
+        audio = self._plain_media(message)
+        if audio is not None:
+            return [audio]
         document = wire.json_object(message)
         event = document.get("event")
         if event == "media":
@@ -137,6 +149,26 @@ class TwilioProtocol(MediaProtocol):
             self._life.move(Verb.STOP)
             return [Stopped()]
         raise MediaProtocolError("unknown event")
+
+    def _plain_media(self, message: str) -> AudioReceived | None:
+        """Read audio written in the usual way, fifty times a second; None for anything that must be looked at."""
+        if not self._life.is_open or len(message) > wire.MAX_MESSAGE_CHARS:
+            return None
+        plain = _PLAIN_MEDIA.fullmatch(message)
+        if plain is None:
+            return None
+        stream_id, timestamp, payload, behind = plain.groups()
+        if stream_id is None:
+            stream_id = behind
+        elif behind is not None:
+            return None
+        if stream_id is not None and stream_id != self._stream_id:
+            return None
+        try:
+            pcm = ulaw_to_pcm(a2b_base64(payload, strict_mode=True))
+        except ValueError:
+            return None
+        return AudioReceived(pcm, int(timestamp)) if pcm else None
 
     def _media_received(self, document: dict[str, Any]) -> list[MediaEvent]:
         self._content(document)

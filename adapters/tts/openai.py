@@ -8,6 +8,7 @@ from typing import Any
 
 import openai
 from pipecat.frames.frames import ErrorFrame, Frame
+from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.openai.tts import OpenAITTSService
 
 from adapters.clients import SharedClients
@@ -27,14 +28,25 @@ class OpenAiTtsService(Voice, OpenAITTSService):
 
     Args:
         clients: The process's shared clients.
+        base_url: The endpoint.
         **kwargs: Arguments of Pipecat's service.
     """
 
-    def __init__(self, *, clients: SharedClients, **kwargs: Any) -> None:
+    def __init__(self, *, clients: SharedClients, base_url: str, **kwargs: Any) -> None:
         super().__init__(
-            http_client=clients.http(openai), stop_frame_timeout_s=2 * clients.limits.voice_quiet_s, **kwargs
+            http_client=clients.http(openai),
+            stop_frame_timeout_s=2 * clients.limits.voice_quiet_s,
+            base_url=base_url,
+            **kwargs,
         )
+        self._clients = clients
+        self._endpoint = base_url
         self._quiet_s = clients.limits.voice_quiet_s
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Set the service up; the connection for the first sentence is opened meanwhile."""
+        await super().setup(setup)
+        self._clients.preconnect(openai, self._endpoint, "tts")
 
     @property
     def chunk_size(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from pipecat.frames.frames import ErrorFrame
+from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.tts_service import WebsocketTTSService
 
 from adapters.clients import SharedClients
@@ -16,6 +17,8 @@ from adapters.vendor_errors import classify
 class SpeechSocket(Voice, WebsocketTTSService):
     """To be placed before one of Pipecat's WebSocket voices in the bases of a class.
 
+    - The connection is opened in the background: the pipeline starts, and a greeting from the cache is heard, without
+      it. The first text waits for it.
     - The process's TLS context is used, audio is not deflated, and opening is bounded.
     - A lost connection is opened again after half a second rather than four, and given up after three failures.
     - A vendor that accepts the connection and then closes it for a reason that will not pass, such as a wrong key, is
@@ -41,6 +44,16 @@ class SpeechSocket(Voice, WebsocketTTSService):
         self._opening = asyncio.Lock()
         self._errors = 0
         self._leaving: asyncio.Task[Any] | None = None
+        self._setting_up = False
+        self._connecting: asyncio.Task[None] | None = None
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Set the service up, and begin to connect."""
+        self._setting_up = True
+        try:
+            await super().setup(setup)
+        finally:
+            self._setting_up = False
 
     async def push_error_frame(self, error: ErrorFrame, force_treat_as_permanent: bool = False) -> None:
         """Push an error frame, unless it only says that a dead connection could not be told goodbye."""
@@ -48,6 +61,19 @@ class SpeechSocket(Voice, WebsocketTTSService):
             return
         self._errors += 1
         await super().push_error_frame(error, force_treat_as_permanent)
+
+    async def _connect(self) -> None:
+        connect = super()._connect
+        if self._setting_up:
+            self._connecting = self.create_task(connect())  # type: ignore[no-untyped-call]
+        else:
+            await connect()  # type: ignore[no-untyped-call]
+
+    async def _disconnect(self) -> None:
+        connecting, self._connecting = self._connecting, None
+        if connecting is not None and not connecting.done():
+            await self.cancel_task(connecting)
+        await super()._disconnect()  # type: ignore[no-untyped-call]
 
     async def _websocket_connect(self, uri: str, **kwargs: Any) -> Any:
         return await super()._websocket_connect(

@@ -172,6 +172,7 @@ class CallWorker:
             sink=self._socket,
             inference=self._services.inference,
             listener=self,
+            greetings=self._services.greetings,
         )
         host.serve(conversation)
         return conversation

@@ -77,6 +77,8 @@ class ActivityTracker:
         self._run_start = 0
         self._open_start: int | None = None
         self._open_end = 0
+        self._last: NDArray[np.float64] | None = None  # the last loud block, while its end has not been asked for
+        self._energy = self._audible**2 * self._block
 
     @property
     def speaking(self) -> bool:
@@ -86,7 +88,14 @@ class ActivityTracker:
     @property
     def quiet_ms(self) -> float:
         """Time since the last audible sample, milliseconds; since the start when there was none."""
+        self._find_end()
         return self._ms(self._position - self._open_end)
+
+    def quiet_for(self, duration_ms: float) -> bool:
+        """Say whether `quiet_ms` has reached a duration; cheap while speech goes on."""
+        if self._last is not None and duration_ms > BLOCK_MS:
+            return False
+        return self.quiet_ms >= duration_ms
 
     def feed(self, pcm: bytes) -> None:
         """Take the next audio.
@@ -94,23 +103,29 @@ class ActivityTracker:
         Args:
             pcm: Whole samples of 16-bit signed little-endian mono PCM.
         """
-        data = self._rest + pcm
+        data = self._rest + pcm if self._rest else pcm
         whole = len(data) // (2 * self._block)
         self._rest = data[whole * 2 * self._block :]
         if data.count(0) == len(data):  # most of a call: worth not waking numpy for
             for _ in range(whole):
                 self._quiet_block()
             return
-        samples = np.frombuffer(data, dtype="<i2", count=whole * self._block)
-        for at, level in enumerate(block_levels(samples, self._rate_hz)):
-            if level >= self._audible:
-                self._loud_block(samples[at * self._block : (at + 1) * self._block])
+        samples = np.frombuffer(data, dtype="<i2", count=whole * self._block).astype(np.float64)
+        if samples @ samples < self._energy:  # less than one audible block in all of it
+            for _ in range(whole):
+                self._quiet_block()
+            return
+        for at in range(0, len(samples), self._block):
+            block = samples[at : at + self._block]
+            if block @ block >= self._energy:
+                self._loud_block(block)
             else:
                 self._quiet_block()
 
     def cut(self) -> None:
         """Say that whatever comes next is not a continuation: the playback was flushed."""
-        loud = self._loud(np.frombuffer(self._rest, dtype="<i2"))
+        loud = self._loud(np.frombuffer(self._rest, dtype="<i2").astype(np.float64))
+        self._find_end()
         if self._open_start is not None and len(loud):
             self._open_end = self._position + int(loud[-1]) + 1
         self._rest = bytes(len(self._rest))
@@ -124,34 +139,45 @@ class ActivityTracker:
 
     def onset_after(self, start_ms: float) -> float | None:
         """Return when the first speech that began at or after a time began, or None."""
-        for span in self.spans:
-            if span.start_ms >= start_ms:
-                return span.start_ms
-        if self._open_start is not None and self._ms(self._open_start) >= start_ms:
-            return self._ms(self._open_start)
-        return None
+        onset_ms = None
+        if self._open_start is not None:
+            onset_ms = self._ms(self._open_start)
+            if onset_ms < start_ms:
+                return None
+        for span in reversed(self.spans):  # asked for each frame: a long call must not make it slower
+            if span.start_ms < start_ms:
+                break
+            onset_ms = span.start_ms
+        return onset_ms
 
-    def _loud_block(self, block: NDArray[np.int16]) -> None:
-        loud = self._loud(block)
+    def _loud_block(self, block: NDArray[np.float64]) -> None:
         if not self._run:
-            self._run_start = self._position + int(loud[0])
+            self._run_start = self._position + int(self._loud(block)[0])
         self._run += 1
         if self._run >= _CONFIRM_BLOCKS:
             if self._open_start is None:
                 self._open_start = self._run_start
-            self._open_end = self._position + int(loud[-1]) + 1
+            self._last = block
         self._position += self._block
 
-    def _loud(self, samples: NDArray[np.int16]) -> NDArray[np.intp]:
-        return np.flatnonzero(np.abs(samples.astype(np.int32)) >= self._audible)
+    def _find_end(self) -> None:
+        """Find the last audible sample of the last block, which is worth its cost only once it is asked for."""
+        if self._last is not None:
+            self._open_end = self._position - self._block + int(self._loud(self._last)[-1]) + 1
+            self._last = None
+
+    def _loud(self, samples: NDArray[np.float64]) -> NDArray[np.intp]:
+        return np.flatnonzero(np.abs(samples) >= self._audible)
 
     def _quiet_block(self) -> None:
         self._run = 0
+        self._find_end()
         self._position += self._block
         if self._open_start is not None and self._position - self._open_end > self._merge:
             self._close()
 
     def _close(self) -> None:
+        self._find_end()
         if self._open_start is not None:
             self.spans.append(Span(self._ms(self._open_start), self._ms(self._open_end)))
             self._open_start = None

@@ -102,6 +102,7 @@ class RunMetrics:
         barge_ins: Turns that began while the bot was audible.
         barge_ins_ignored: Those on which the bot did not drop its audio.
         audio_messages: Audio messages of the bot.
+        lead_ms: How much audio still waited to be played when the next came: how far ahead of time the bot sends.
         unplayed_ms: For each call that the bot ended, audio that it sent and cut off by ending the call.
     """
 
@@ -120,6 +121,7 @@ class RunMetrics:
     barge_ins_ignored: int
     audio_messages: int
     unplayed_ms: Distribution
+    lead_ms: Distribution = field(default_factory=Distribution)
 
 
 def measure_call(record: CallRecord) -> CallMetrics:
@@ -164,6 +166,7 @@ def measure_run(records: Sequence[CallRecord]) -> RunMetrics:
         barge_ins_ignored=sum(turn.barge_in and turn.clear_ms is None for turn in turns),
         audio_messages=sum(record.audio_messages for record in records),
         unplayed_ms=Distribution.of(record.unplayed_ms for record in records if record.ended_by_far_end),
+        lead_ms=Distribution.of(lead_ms for record in records for lead_ms in record.lead_ms),
     )
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Response
-from websockets.typing import Subprotocol
 
 from adapters.media.base import Message
 from runtime.replay.caller import Caller
-from runtime.replay.record import FRAME_MS, CallRecord, Failure, FailureKind
+from runtime.replay.link import Link, open_link
+from runtime.replay.metronome import Metronome
+from runtime.replay.record import CallRecord, Failure, FailureKind
 
 _MAX_DETAIL_CHARS: Final = 200
 
@@ -51,7 +50,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def place_call(line: Line, caller: Caller, wall_clock: Callable[[], datetime] = utc_now) -> CallRecord:
+async def place_call(
+    line: Line,
+    caller: Caller,
+    wall_clock: Callable[[], datetime] = utc_now,
+    metronome: Metronome | None = None,
+) -> CallRecord:
     """Connect, walk through the caller's script in real time, hang up.
 
     The beat is the running loop's clock: one frame each 20 ms from the opening of the stream, never drifting; a late
@@ -61,6 +65,7 @@ async def place_call(line: Line, caller: Caller, wall_clock: Callable[[], dateti
         line: How to reach the far end.
         caller: Who calls.
         wall_clock: Where `CallRecord.started_at` comes from.
+        metronome: Shared by all calls of a run; None for one of its own.
 
     Returns:
         The caller's record. A call that fails is recorded, not raised.
@@ -68,16 +73,12 @@ async def place_call(line: Line, caller: Caller, wall_clock: Callable[[], dateti
     clock = asyncio.get_running_loop().time
     dialled_s = clock()
     try:
-        socket = await connect(
+        link = await open_link(
             line.url,
-            additional_headers=dict(line.headers),
-            subprotocols=[Subprotocol(line.subprotocol)] if line.subprotocol else None,
-            compression=None,
-            proxy=None,
-            ping_interval=None,
-            ssl=line.tls,
-            open_timeout=line.connect_timeout_s,
-            close_timeout=line.close_timeout_s,
+            headers=line.headers,
+            subprotocol=line.subprotocol,
+            tls=line.tls,
+            timeout_s=line.connect_timeout_s,
         )
     except InvalidStatus as error:
         caller.fail(Failure(FailureKind.REFUSED, _refusal(error.response)))
@@ -85,73 +86,118 @@ async def place_call(line: Line, caller: Caller, wall_clock: Callable[[], dateti
     except (InvalidHandshake, InvalidURI, OSError, EOFError) as error:
         caller.fail(Failure(FailureKind.UNREACHABLE, _reason(error)))
         return caller.record
-    opened_s = clock()
-    caller.record.setup_ms = (opened_s - dialled_s) * 1000
+    beat = _Beat(link, caller, metronome or Metronome(), line.stall_timeout_s)
+    caller.record.setup_ms = (beat.opened_s - dialled_s) * 1000
     caller.record.started_at = wall_clock()
-
-    def now_ms() -> float:
-        return (clock() - opened_s) * 1000
-
-    listening = asyncio.create_task(_listen(socket, caller, now_ms))
     try:
-        async with asyncio.timeout(line.stall_timeout_s) as watch:
-            await _speak(socket, caller, opened_s, watch, line.stall_timeout_s)
-    except TimeoutError:
-        caller.fail(Failure(FailureKind.STALLED, f"nothing read for {line.stall_timeout_s:g} s"))
-    except ConnectionClosed:
-        await listening  # has read what came before the close, and the close itself
+        beat.begin()
+        await beat.over
     finally:
-        caller.end(now_ms())
-        listening.cancel()
-        await asyncio.wait([listening])
-        await _hang_up(socket, line.close_timeout_s)
-    if not listening.cancelled():
-        listening.result()
+        beat.end()
+        await link.hang_up(line.close_timeout_s)
     return caller.record
 
 
-async def _speak(
-    socket: ClientConnection, caller: Caller, opened_s: float, watch: asyncio.Timeout, stall_timeout_s: float
-) -> None:
-    clock = asyncio.get_running_loop().time
-    await _write(socket, caller.opening())
-    for frame in itertools.count(1):
-        wait_s = opened_s + frame * FRAME_MS / 1000 - clock()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+class _Beat:
+    """Drives one caller: a callback of the event loop for each frame and for each message, and no task.
+
+    Attributes:
+        opened_s: When the media stream was opened, seconds of the loop's clock.
+        over: Done when the call is; holds what went wrong in the harness itself.
+    """
+
+    def __init__(self, link: Link, caller: Caller, metronome: Metronome, stall_timeout_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.opened_s = self._loop.time()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self._link = link
+        self._caller = caller
+        self._stall_timeout_s = stall_timeout_s
+        self._metronome = metronome
+        self._frames = 0
+        self._stall: asyncio.TimerHandle | None = None
+        self._held = False
+        self._ended = False
+
+    def begin(self) -> None:
+        """Open the stream and set the beat going."""
+        self._link.send(self._caller.opening())
+        self._link.listen(self)
+        self._metronome.join(self.opened_s, 0, self._frame)
+
+    def end(self) -> None:
+        """Stop the beat and complete the record; once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._stall:
+            self._stall.cancel()
+        self._caller.end(self._now_ms())
+
+    def received(self, message: Message) -> None:
+        """Let the caller hear it, and write their echo; see `runtime.replay.link.Listener`."""
+        if self._caller.done:
+            return
+        try:
+            self._link.send(self._caller.receive(message, self._now_ms()))
+        except Exception as error:  # noqa: BLE001 - raised where the call is awaited
+            self._finish(error)
+
+    def paused(self) -> None:
+        """Hold the beat; a far end that does not go on reading ends the call."""
+        if not self._ended and not self._stall:
+            self._stall = self._loop.call_later(self._stall_timeout_s, self._stalled)
+
+    def resumed(self) -> None:
+        """Go on; what is due by now is caught up."""
+        if not self._stall:
+            return
+        self._stall.cancel()
+        self._stall = None
+        if not self._ended and self._held:
+            self._held = False
+            self._metronome.join(self.opened_s, self._frames, self._frame)
+
+    def closed(self, code: int | None, reason: str) -> None:
+        """Let the caller judge whether it was due."""
+        if not self._caller.done:
+            self._caller.far_end_closed(code, reason)
+        self._finish()
+
+    def _frame(self, now_s: float) -> bool:
+        """Live through one frame; see `runtime.replay.metronome.Beat`."""
+        caller = self._caller
+        if self._ended:
+            return False
+        if self._stall:
+            self._held = True
+            return False
         if caller.done:
-            break
-        await _write(socket, caller.tick((clock() - opened_s) * 1000))
-        if frame % 50 == 0:  # once a second: a timer for each frame would cost as much as the frame
-            watch.reschedule(clock() + stall_timeout_s)
-    await _write(socket, caller.stop())
+            self._link.send(caller.stop())
+            self._finish()
+            return False
+        self._frames += 1
+        try:
+            self._link.send(caller.tick((now_s - self.opened_s) * 1000))
+        except Exception as error:  # noqa: BLE001 - raised where the call is awaited
+            self._finish(error)
+        return not self._ended
 
+    def _stalled(self) -> None:
+        self._caller.fail(Failure(FailureKind.STALLED, f"nothing read for {self._stall_timeout_s:g} s"))
+        self._finish()
 
-async def _listen(socket: ClientConnection, caller: Caller, now_ms: Callable[[], float]) -> None:
-    try:
-        while True:
-            message = await socket.recv()
-            if not caller.done:
-                await _write(socket, caller.receive(message, now_ms()))
-    except ConnectionClosed as closed:
-        received = closed.rcvd
-        if not caller.done:
-            caller.far_end_closed(received.code if received else None, received.reason if received else "")
+    def _finish(self, error: Exception | None = None) -> None:
+        self.end()
+        if self.over.done():
+            return
+        if error:
+            self.over.set_exception(error)
+        else:
+            self.over.set_result(None)
 
-
-async def _hang_up(socket: ClientConnection, timeout_s: float) -> None:
-    """Close the socket; cut it off when the far end does not even read the close."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await socket.close()
-    except TimeoutError:
-        socket.transport.abort()
-        await socket.wait_closed()
-
-
-async def _write(socket: ClientConnection, messages: Iterable[Message]) -> None:
-    for message in messages:
-        await socket.send(message)
+    def _now_ms(self) -> float:
+        return (self._loop.time() - self.opened_s) * 1000
 
 
 def _refusal(response: Response) -> str:

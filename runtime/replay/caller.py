@@ -9,7 +9,7 @@ from adapters.media.client_base import Clear, ClientEvent, Dtmf, Hangup, Mark, M
 from adapters.media.playout import PlayoutBuffer
 from models.errors import MediaProtocolError
 from runtime.replay.activity import ActivityTracker
-from runtime.replay.record import FRAME_MS, CallRecord, Failure, FailureKind, Tracks
+from runtime.replay.record import FRAME_MS, CallRecord, Failure, FailureKind, HeardAudio, Tracks
 from runtime.replay.runner import ScriptRunner
 from runtime.replay.script import Script
 
@@ -32,6 +32,8 @@ class Caller:
         *,
         index: int = 0,
         keep_audio: bool = False,
+        speech_bytes: int = 0,
+        hold_ms: float = 0.0,
         noise: bytes | None = None,
         on_progress: Callable[[CallRecord], None] | None = None,
     ) -> None:
@@ -42,16 +44,23 @@ class Caller:
             script: What to do. Its utterances have the rate of the client's leg.
             index: Which of the calls of a run, from 0.
             keep_audio: Whether to keep both sides in ``record.tracks``.
+            speech_bytes: How much of the bot's audio to keep in ``record.heard``, without its silence; 0 for none.
+            hold_ms: See `ScriptRunner`.
             noise: See `ScriptRunner`.
             on_progress: Called after each turn that the caller has taken.
         """
         rate_hz = client.leg.sample_rate_hz
-        self.record = CallRecord(index=index, tracks=Tracks(rate_hz) if keep_audio else None)
+        self.record = CallRecord(
+            index=index,
+            tracks=Tracks(rate_hz) if keep_audio else None,
+            heard=HeardAudio(rate_hz, speech_bytes) if speech_bytes else None,
+        )
         self.done = False
         self._client = client
         self._playout = PlayoutBuffer(rate_hz)
         self._ear = ActivityTracker(rate_hz)
-        self._runner = ScriptRunner(script, self._ear, rate_hz, noise=noise)
+        self._runner = ScriptRunner(script, self._ear, rate_hz, noise=noise, hold_ms=hold_ms)
+        self._ms_per_byte = 1000 / (2 * rate_hz)
         self._on_progress = on_progress
         self._turns = 0
         self.record.turns = self._runner.turns
@@ -144,6 +153,7 @@ class Caller:
                     record.first_audio_ms = now_ms
                 record.audio_messages += 1
                 self._playout.push(pcm, now_ms / 1000)
+                record.lead_ms.append(max(0.0, self._playout.buffered_ms - len(pcm) * self._ms_per_byte))
             case Mark(name):
                 self._playout.mark(name)
             case Clear():
@@ -170,6 +180,8 @@ class Caller:
     def _hear(self, now_ms: float) -> list[Message]:
         played = self._playout.pull(now_ms / 1000)
         self._ear.feed(played.pcm)
+        if self.record.heard is not None:
+            self.record.heard.add(played.pcm)
         if self.record.tracks:
             self.record.tracks.bot += played.pcm
         return [message for name in played.marks for message in self._client.send_mark_reached(name)]

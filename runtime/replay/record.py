@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import wave
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -124,6 +126,53 @@ class Tracks:
             file.writeframes(self.stereo().astype("<i2").tobytes())
 
 
+class HeardAudio:
+    """The bot's side of a call without its silence, for checks after the run. It keeps what it is given, uncopied."""
+
+    def __init__(self, sample_rate_hz: int, limit_bytes: int) -> None:
+        """Begin with nothing.
+
+        Args:
+            sample_rate_hz: Rate of the audio, Hz.
+            limit_bytes: What comes after so much audio is not kept.
+        """
+        self.sample_rate_hz = sample_rate_hz
+        self._room = limit_bytes
+        self._pieces: list[tuple[int, bytes]] = []
+        self._position = 0
+
+    def add(self, pcm: bytes) -> None:
+        """Take the next audio.
+
+        Args:
+            pcm: Whole samples of 16-bit signed little-endian mono PCM.
+        """
+        if self._room <= 0:
+            return
+        if pcm.count(0) != len(pcm):
+            self._pieces.append((self._position, pcm))
+            self._room -= len(pcm)
+        self._position += len(pcm) // 2
+
+    @property
+    def end_ms(self) -> float:
+        """Up to where all audio was kept, milliseconds since the opening of the stream."""
+        return self._position * 1000 / self.sample_rate_hz
+
+    def between(self, start_ms: float, end_ms: float) -> NDArray[np.int16]:
+        """Return a stretch, 16-bit samples of shape ``(n,)``, silence included."""
+        start, end = (round(at_ms * self.sample_rate_hz / 1000) for at_ms in (start_ms, end_ms))
+        samples = np.zeros(max(0, end - start), np.int16)
+        first = max(0, bisect_right(self._pieces, start, key=itemgetter(0)) - 1)
+        for at, pcm in self._pieces[first:]:
+            if at >= end:
+                break
+            piece = np.frombuffer(pcm, dtype="<i2")[max(0, start - at) : end - at]
+            begin = max(0, at - start)
+            samples[begin : begin + len(piece)] = piece
+        return samples
+
+
 @dataclass(slots=True)
 class CallRecord:
     """One call.
@@ -143,10 +192,12 @@ class CallRecord:
         bot_digits: Keys that the far end sent.
         audio_messages: Audio messages of the far end.
         gaps: Times at which the playback ran dry within an utterance, each because one message was late.
+        lead_ms: For each audio message, how much audio still waited when it came; 0 when it came late, milliseconds.
         lag_ms: For each frame, how late the harness itself was, milliseconds.
         unplayed_ms: Audio that was still in the playback buffer at the end, milliseconds.
         failure: Why the call failed, or None.
         tracks: The audio, where it was to be kept.
+        heard: The bot's audio without its silence, where it was to be kept.
     """
 
     index: int = 0
@@ -163,7 +214,9 @@ class CallRecord:
     bot_digits: str = ""
     audio_messages: int = 0
     gaps: list[Gap] = field(default_factory=list)
+    lead_ms: list[float] = field(default_factory=list)
     lag_ms: list[float] = field(default_factory=list)
     unplayed_ms: float = 0.0
     failure: Failure | None = None
     tracks: Tracks | None = None
+    heard: HeardAudio | None = None

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from models.timestamps import format_timestamp
 from runtime.replay.analysis import CallMetrics, Distribution, RunMetrics, measure_call, measure_run
+from runtime.replay.answers import answers_of
+from runtime.replay.content import SoundKind
 from runtime.replay.load import Run
 from runtime.replay.record import CallRecord, FailureKind
+from runtime.replay.server_load import server_of
 
 PERCENTILES: Final = (50, 90, 95, 99)
 """Which percentiles are reported, per cent."""
@@ -82,6 +86,13 @@ def remarks_of(run: Run, metrics: RunMetrics) -> list[str]:
     cut_off = [value for value in metrics.unplayed_ms.values if value >= BUSY_LAG_MS]
     if cut_off:
         remarks.append(f"{len(cut_off)} calls were ended with audio unplayed, up to {max(cut_off):.0f} ms.")
+    odd = [answer for answer in run.answers if answer.kind in {SoundKind.TONE, SoundKind.NOISE}]
+    if odd:
+        remarks.append(f"{len(odd)} stretches of the bot's audio do not sound like speech.")
+    mismatched = sum(answer.expected is False for answer in run.answers)
+    if mismatched:
+        compared = sum(answer.expected is not None for answer in run.answers)
+        remarks.append(f"{mismatched} of {compared} stretches of the bot's audio are not what was expected.")
     return remarks
 
 
@@ -99,6 +110,8 @@ def report_of(run: Run) -> dict[str, Any]:
         "sample_rate_hz": plan.sample_rate_hz,
         "calls": plan.calls,
         "ramp_s": plan.ramp_s,
+        "hold_s": plan.hold_s,
+        "phase": plan.phase,
         "tm_start": format_timestamp(run.started_at),
         "duration_s": round(run.duration_s, 3),
         "ok": len(run.records) - failed,
@@ -120,9 +133,15 @@ def report_of(run: Run) -> dict[str, Any]:
         "answered_early": metrics.answered_early,
         "gaps_ms": summary(metrics.gaps_ms),
         "late_ms": summary(metrics.late_ms),
+        "lead_ms": summary(metrics.lead_ms),
         "audio_messages": metrics.audio_messages,
+        "answers": answers_of(run.answers) if plan.keep_speech else None,
+        "server": server_of(run.server),
         "harness": {"lag_ms": summary(metrics.lag_ms), "cpu_s": round(run.cpu_s, 3)},
-        "per_call": [_call_of(record, measure_call(record)) for record in run.records],
+        "per_call": [
+            _call_of(record, measure_call(record), begun_s)
+            for record, begun_s in zip_longest(run.records, run.begun_s[: len(run.records)])
+        ],
     }
 
 
@@ -134,9 +153,10 @@ def summary(values: Distribution) -> dict[str, float | int | None]:
     return {"count": len(values.values)} | {name: _rounded(value) for name, value in figures.items()}
 
 
-def _call_of(record: CallRecord, metrics: CallMetrics) -> dict[str, Any]:
+def _call_of(record: CallRecord, metrics: CallMetrics, begun_s: float | None) -> dict[str, Any]:
     return {
         "call": record.index + 1,
+        "begun_s": None if begun_s is None else round(begun_s, 3),
         "ok": record.failure is None,
         "failure": str(record.failure) if record.failure else None,
         "setup_ms": _rounded(metrics.setup_ms),

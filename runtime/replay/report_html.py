@@ -9,9 +9,12 @@ import numpy as np
 
 from runtime.replay.analysis import Distribution, measure_run
 from runtime.replay.console import ROWS
+from runtime.replay.content import SoundKind
 from runtime.replay.load import Run
 from runtime.replay.page import escape, page
+from runtime.replay.plots import Series, curves, scatter, steps
 from runtime.replay.report import failures_of, report_of
+from runtime.replay.thresholds import Verdict
 
 _FIGURES: Final = ("count", "min", "p50", "p90", "p95", "p99", "max")
 _CARDS: Final = (
@@ -26,18 +29,26 @@ _HISTOGRAMS: Final = (
     ("setup", "setup_ms", "from the first packet to the accepted WebSocket"),
     ("greeting heard", "greeting_ms", "from the first packet to the first audible audio"),
     ("gaps", "gaps_ms", "playback ran dry within speech"),
+    ("sent ahead of time", "lead_ms", "audio that still waited when the next came"),
     ("late messages", "late_ms", "after the time at which they should have been played"),
     ("keys to voice", "keys_to_voice_ms", "from the last key to the bot's first audible sample"),
     ("harness lag", "lag_ms", "how late the harness itself was with its own frames"),
 )
+_LATENCIES: Final = ("Latency over time", "from the end of each turn to its answer, by the time of the turn")
+_SERVER: Final = (("Server: processor", "cpu_percent", "% of a core"), ("Server: memory", "rss_mb", "MB"))
 _BINS: Final = 32
 _WIDTH: Final = 520
 _HEIGHT: Final = 130
 _SHOWN_CALLS: Final = 200
 
 
-def report_page(run: Run) -> str:
-    """Return the report of a run as an HTML document without any outside reference."""
+def report_page(run: Run, verdicts: Sequence[Verdict] = ()) -> str:
+    """Return the report of a run as an HTML document without any outside reference.
+
+    Args:
+        run: The run.
+        verdicts: What the rules of ``--fail-if`` say of it.
+    """
     report = report_of(run)
     metrics = measure_run(run.records)
     histograms = [
@@ -49,21 +60,87 @@ def report_page(run: Run) -> str:
         "<main>",
         _heading(report),
         _notes("failed", lines),
+        _notes("failed", (f"threshold {verdict}" for verdict in verdicts if verdict.failed)),
         _notes("remark", report["remarks"]),
         f'<section class="cards">{cards}</section>',
+        _latencies(report),
+        *_server(report),
         f'<section class="panel"><h2>Percentiles</h2>{_table(report)}</section>',
         f'<section class="grid">{"".join(histograms)}</section>',
+        _answers(report["answers"]),
+        _thresholds(verdicts),
         _strips(report),
         "</main>",
     ]
     return page(f"aicall replay: {report['url']}", "\n".join(body), styles=("base.css", "report.css"))
 
 
+def _latencies(report: dict[str, Any]) -> str:
+    turns = [
+        (call["begun_s"] + (call["setup_ms"] + end_ms) / 1000, turn["reply_ms"], turn["barge_in"])
+        for call in report["per_call"]
+        if call["begun_s"] is not None and call["setup_ms"] is not None
+        for turn, (_, end_ms) in zip(call["turns"], call["caller_speech_ms"], strict=False)
+        if turn["reply_ms"] is not None
+    ]
+    series = [
+        Series("answers", [(at_s, reply_ms) for at_s, reply_ms, over in turns if not over]),
+        Series("answers to barge-ins", [(at_s, reply_ms) for at_s, reply_ms, over in turns if over], "second"),
+    ]
+    return f'<div class="points">{scatter(*_LATENCIES, series, end_s=report["duration_s"])}</div>'
+
+
+def _server(report: dict[str, Any]) -> list[str]:
+    end_s, server = report["duration_s"], report["server"]
+    changes = []
+    for call in report["per_call"]:
+        if call["begun_s"] is not None and call["setup_ms"] is not None:
+            begun_s = call["begun_s"] + call["setup_ms"] / 1000
+            changes += [(begun_s, 1), (begun_s + call["ended_ms"] / 1000, -1)]
+    up = [Series("calls up", steps(changes))] if changes else []
+    plots = [curves("Calls", "calls that were up", up, end_s=end_s)]
+    if server:
+        for title, key, unit in _SERVER:
+            points = [(sample["at_s"], sample[key]) for sample in server["samples"]]
+            plots.append(curves(title, "with its children", [Series(title, points, "second")], end_s=end_s, unit=unit))
+    return plots
+
+
+def _answers(answers: dict[str, Any] | None) -> str:
+    if not answers or not answers["stretches"]:
+        return ""
+    kinds = ", ".join(f"{answers[kind]} {kind}" for kind in SoundKind if answers[kind])
+    lines = [f"{answers['stretches']} stretches of the bot's audio: {kinds}."]
+    if answers["compared"]:
+        same = answers["compared"] - answers["mismatched"]
+        lines.append(
+            f"{same} of {answers['compared']} are what was expected, mean similarity {answers['similarity']:.2f}."
+        )
+        lines += [f"{label}: heard {count} times" for label, count in answers["heard"].items()]
+    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return f'<section class="panel"><h2>What came back</h2>{text}</section>'
+
+
+def _thresholds(verdicts: Sequence[Verdict]) -> str:
+    if not verdicts:
+        return ""
+    rows = "".join(
+        f"<tr><th>{escape(verdict.rule)}</th><td>{'-' if verdict.value is None else f'{verdict.value:.4g}'}</td>"
+        f"<td>{'failed' if verdict.failed else 'ok'}</td></tr>"
+        for verdict in verdicts
+    )
+    return (
+        '<section class="panel"><h2>Thresholds</h2><table><thead><tr><th>fails when</th><th>value</th><th></th></tr>'
+        f"</thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
 def _heading(report: dict[str, Any]) -> str:
     verdict = "all calls ok" if not report["failed"] else f"{report['failed']} of {report['calls']} calls failed"
     state = "good" if not report["failed"] else "bad"
     about = (
-        f"{report['calls']} calls, {report['protocol']} at {report['sample_rate_hz']} Hz, ramp {report['ramp_s']:g} s, "
+        f"{report['calls']} calls, {report['protocol']} at {report['sample_rate_hz']} Hz, ramp {report['ramp_s']:g} s "
+        f"({report['phase']}), hold {report['hold_s']:g} s, "
         f"{report['duration_s']:.1f} s from {report['tm_start']}"
     )
     return (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from runtime.replay.activity import ActivityTracker, amplitude
 from runtime.replay.record import FRAME_MS, CallerTurn, Failure, FailureKind, TurnKind
-from runtime.replay.script import AwaitHangup, AwaitReply, AwaitSpeech, Dial, Pause, Say, Script
+from runtime.replay.script import AwaitHangup, AwaitReply, AwaitSpeech, Dial, Pause, Say, Script, again
 
 NOISE_DBFS: Final = -66.0
 """Level of the line noise between utterances, dB relative to full scale: as quiet as a good line is."""
@@ -19,14 +19,14 @@ _NOISE_S: Final = 1
 _DIRECT: Final = (Say, Dial)
 
 
+@lru_cache(maxsize=8)
 def line_noise(sample_rate_hz: int, level_dbfs: float = NOISE_DBFS) -> bytes:
     """Return a second of white noise, the same at every call: 16-bit signed little-endian mono PCM."""
     noise = np.random.default_rng(20).normal(0, amplitude(level_dbfs), sample_rate_hz * _NOISE_S)
     return np.round(noise).astype("<i2").tobytes()
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What the caller does in one frame.
 
     Attributes:
@@ -52,7 +52,13 @@ class ScriptRunner:
     """
 
     def __init__(
-        self, script: Script, ear: ActivityTracker, sample_rate_hz: int, *, noise: bytes | None = None
+        self,
+        script: Script,
+        ear: ActivityTracker,
+        sample_rate_hz: int,
+        *,
+        noise: bytes | None = None,
+        hold_ms: float = 0.0,
     ) -> None:
         """Stand before the first step.
 
@@ -61,14 +67,17 @@ class ScriptRunner:
             ear: What is heard of the bot; the owner feeds it.
             sample_rate_hz: Rate of the call, Hz.
             noise: Audio that the line carries between utterances, repeated; whole frames; None for `line_noise`.
+            hold_ms: Until when the script, once through, begins again at its first turn, milliseconds.
         """
         self.turns: list[CallerTurn] = []
         self.finished = False
         self.failure: Failure | None = None
         self._ear = ear
         self._frame_bytes = 2 * sample_rate_hz * FRAME_MS // 1000
-        self._noise = line_noise(sample_rate_hz) if noise is None else noise
+        self._lines = _frames(line_noise(sample_rate_hz) if noise is None else noise, self._frame_bytes)
         self._remaining = list(script)
+        self._again = again(script)
+        self._hold_ms = hold_ms
         self._frames = 0
         self._reply_from_ms = 0.0
         self._clears_ms: list[float] = []
@@ -126,6 +135,8 @@ class ScriptRunner:
                     yield from self._wait(timeout_s, lambda: False, FailureKind.NOT_ENDED)
             if not self.finished:
                 del self._remaining[0]
+            if not self._remaining and self._now_ms < self._hold_ms:
+                self._remaining = list(self._again)
 
     def _say(self, say: Say) -> Iterator[Frame]:
         utterance = say.utterance
@@ -173,7 +184,7 @@ class ScriptRunner:
         return self._ear.onset_after(self._reply_from_ms)
 
     def _quiet_for(self, quiet_s: float) -> bool:
-        return self._ear.quiet_ms >= quiet_s * 1000
+        return self._ear.quiet_for(quiet_s * 1000)
 
     def _unanswered(self) -> FailureKind:
         return FailureKind.NO_ANSWER if self.turns else FailureKind.NO_GREETING
@@ -184,5 +195,10 @@ class ScriptRunner:
         return f'turn {len(self.turns)} ("{self.turns[-1].label}")'
 
     def _line(self) -> Frame:
-        at = self._frames * self._frame_bytes % len(self._noise)
-        return Frame(self._noise[at : at + self._frame_bytes])
+        return self._lines[self._frames % len(self._lines)]
+
+
+@lru_cache(maxsize=8)
+def _frames(pcm: bytes, frame_bytes: int) -> tuple[Frame, ...]:
+    """Cut audio into frames, once for all calls of a run."""
+    return tuple(Frame(pcm[at : at + frame_bytes]) for at in range(0, len(pcm), frame_bytes))

@@ -108,3 +108,9 @@ def conversation(utterances: Iterable[Utterance], *, reply: AwaitReply, greeting
     for utterance in utterances:
         steps += (Say(utterance), reply)
     return tuple(steps)
+
+
+def again(script: Script) -> Script:
+    """Return what a caller repeats who stays on the line: the script from its first turn on; empty without any."""
+    first = next((at for at, step in enumerate(script) if isinstance(step, Say | Dial)), len(script))
+    return script[first:]

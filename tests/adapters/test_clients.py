@@ -2,10 +2,12 @@ import asyncio
 import ssl
 import time
 from types import ModuleType
+from typing import Any
 
 import anthropic
 import openai
 import pytest
+from aiohttp import web
 
 from adapters.clients import SharedClients, VendorLimits
 from adapters.llm.build import build_llm
@@ -91,6 +93,100 @@ async def test_an_idle_connection_is_kept_for_the_next_turn() -> None:
         assert vendor.open_connections == opened
         await clients.aclose()
         await until(lambda: not vendor.open_connections)
+
+
+class Doorman(OpenAIStandIn):
+    """A stand-in that notes who knocks, and treats a knock like any request: it has its faults and wants a key."""
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**common)
+        self.knocks: list[web.BaseRequest] = []
+
+    def route(self, request: web.BaseRequest) -> str:
+        if request.method == "HEAD":
+            self.knocks.append(request)
+            return "models"
+        return super().route(request)
+
+
+def openai_client(vendor: OpenAIStandIn, clients: SharedClients) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(
+        api_key="stand-in-key", base_url=vendor.base_url, http_client=clients.http(openai), max_retries=0
+    )
+
+
+async def knock_at(vendor: OpenAIStandIn, clients: SharedClients, purpose: str = "llm") -> None:
+    knock = clients.preconnect(openai, vendor.base_url, purpose)
+    assert knock is not None
+    await knock
+
+
+async def test_the_first_request_finds_its_connection_open() -> None:
+    async with Doorman() as vendor, impatient_clients() as clients:
+        await knock_at(vendor, clients)
+        assert vendor.connections_made == 1
+        await openai_client(vendor, clients).models.list()
+        assert vendor.connections_made == 1
+
+
+async def test_a_knock_carries_no_key_and_asks_for_nothing() -> None:
+    async with Doorman() as vendor, impatient_clients() as clients:
+        clients.preconnect(openai, vendor.base_url, "llm")
+        await until(lambda: vendor.knocks)
+        (knock,) = vendor.knocks
+        assert (knock.method, knock.path) == ("HEAD", "/v1")
+        assert not {"authorization", "x-api-key", "cookie"} & {name.lower() for name in knock.headers}
+
+
+async def test_uses_at_the_same_time_get_a_connection_each_once() -> None:
+    async with Doorman() as vendor, impatient_clients() as clients:
+        vendor.faults = Faults(delay_s=0.2)
+        for _ in range(20):
+            clients.preconnect(openai, vendor.base_url, "llm")
+            clients.preconnect(openai, vendor.base_url, "tts")
+        await until(lambda: len(vendor.knocks) == 2 and not vendor.open_streams)
+        clients.preconnect(openai, vendor.base_url, "llm")
+        await asyncio.sleep(0)
+        assert (len(vendor.knocks), vendor.connections_made) == (2, 2)
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500])
+async def test_how_the_vendor_takes_a_knock_does_not_matter(status: int) -> None:
+    async with Doorman(faults=Faults(status=status, retry_after_s=60)) as vendor, impatient_clients() as clients:
+        await knock_at(vendor, clients)
+        vendor.faults = Faults()
+        await openai_client(vendor, clients).models.list()
+        assert vendor.connections_made == 1
+
+
+async def test_a_vendor_that_is_down_or_slow_does_not_matter() -> None:
+    async with Doorman() as vendor, impatient_clients() as clients:
+        await vendor.refuse()
+        await knock_at(vendor, clients, "refused")
+        assert not vendor.knocks
+        await vendor.accept()
+        vendor.faults = Faults(delay_s=60)
+        slow = clients.preconnect(openai, vendor.base_url, "slow")
+        await until(lambda: vendor.knocks)
+        vendor.faults = Faults()
+        await openai_client(vendor, clients).models.list()
+        assert slow is not None
+        assert not slow.done()
+        # It is given up like any other connection that hangs.
+        await slow
+        await until(lambda: vendor.open_connections == 1)
+
+
+async def test_closing_does_not_wait_for_a_knock() -> None:
+    async with Doorman(faults=Faults(delay_s=60)) as vendor:
+        clients = SharedClients()
+        clients.preconnect(openai, vendor.base_url, "llm")
+        await until(lambda: vendor.knocks)
+        await clients.aclose()
+        await until(lambda: not vendor.open_connections)
+        clients.preconnect(openai, vendor.base_url, "llm")
+        await until(lambda: len(vendor.knocks) == 2)
+        await clients.aclose()
 
 
 def test_limits_suit_a_telephone() -> None:

@@ -76,10 +76,12 @@ class _Server(web.Server):
         super().__init__(handler, handler_cancellation=True, access_log=None)
         self._changed = changed
         self.transports: dict[int, asyncio.Transport] = {}
+        self.made = 0
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         self.transports[id(handler)] = transport
+        self.made += 1
         self._changed()
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -195,6 +197,11 @@ class StandIn(ABC):
     def open_connections(self) -> int:
         """Open TCP connections, idle keep-alive ones included."""
         return len(self._http.transports) if self._http is not None else 0
+
+    @property
+    def connections_made(self) -> int:
+        """TCP connections since the start, open and closed."""
+        return self._http.made if self._http is not None else 0
 
     async def all_closed(self, timeout_s: float = 5.0) -> None:
         """Wait until no connection is open and no handler runs.

@@ -216,9 +216,19 @@ class VendorLlmContract(LlmContract):
                 assert talk.llm.is_usable
             await clients.aclose()
 
+    async def test_the_first_answer_finds_a_connection_open(self) -> None:
+        async with self.answering(Reply("Hello.")) as llm, conversation(llm) as talk:
+            await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "preconnect llm"))
+            assert self.vendor.connections_made == 1
+            assert not self.vendor.requests
+            await talk.user_says("Hi.")
+            await talk.answers()
+            assert self.vendor.connections_made == 1
+
     async def test_an_unreachable_vendor_shows(self) -> None:
         async with self.answering(Reply("never")) as llm, conversation(llm) as talk:
             await self.vendor.refuse()
+            self.vendor.drop_connections()
             await talk.user_says("Hi.")
             await first_error(talk.pipe, ErrorCategory.CONNECTIVITY)
             await talk.answers()

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.media.base import AudioReceived, DtmfReceived, Handshake, MarkReached, Started, Stopped
 from adapters.media.codecs import ulaw_to_pcm
@@ -213,3 +215,88 @@ def test_what_it_recognises() -> None:
         '{"event":"start","start":[]}',
     ):
         assert not TwilioProtocol.matches_message(other)
+
+
+# The usual way of writing audio has a way of its own through the protocol; white space between two keys closes it.
+
+PIECES = {
+    "event": st.sampled_from(['"media"', '"media"', '"media"', '"mark"', '"dtmf"', "5"]),
+    "sequenceNumber": st.sampled_from(['"4"', '"4"', "4", '"x"', '"' + "9" * 16 + '"', "null"]),
+    "streamSid": st.sampled_from([f'"{SID}"', f'"{SID}"', '""', '"MZother"', "null", '"\\u004d"', '"a\x01"']),
+    "track": st.sampled_from(['"inbound"', '"inbound"', '"outbound"', "null", "7"]),
+    "chunk": st.sampled_from(['"2"', '"2"', "2", '"-2"', '"²"']),
+    "timestamp": st.sampled_from(['"20"', '"0020"', "20", '"' + "1" * 16 + '"', '"²"', '"-5"', "null", "[]"]),
+    "payload": st.one_of(
+        st.sampled_from(['""', '"/38"', '"/3=8"', '"/38A\\n"', '"_38A"', '"é38A"', '"===="', '"/w=="', '"/38A="', "5"]),
+        st.binary(min_size=1, max_size=40).map(lambda ulaw: '"' + base64.b64encode(ulaw).decode() + '"'),
+    ),
+}
+OUTER = st.sampled_from(
+    [
+        ("event", "sequenceNumber", "media", "streamSid"),
+        ("event", "sequenceNumber", "streamSid", "media"),
+        ("event", "sequenceNumber", "streamSid", "media", "streamSid"),
+        ("event", "sequenceNumber", "media"),
+        ("event", "media", "streamSid"),
+        ("streamSid", "media", "event"),
+        ("event", "event", "sequenceNumber", "media"),
+    ]
+)
+INNER = st.sampled_from(
+    [
+        ("track", "chunk", "timestamp", "payload"),
+        ("track", "chunk", "timestamp", "payload"),
+        ("track", "chunk", "timestamp", "payload", "payload"),
+        ("payload",),
+        ("payload", "track"),
+    ]
+)
+
+
+@st.composite
+def media_messages(draw: st.DrawFn) -> tuple[str, str]:
+    """A media message, and the same with white space that changes nothing but the way it takes."""
+    comma, colon = draw(st.sampled_from([",", ", ", ",  "])), draw(st.sampled_from([":", ": ", " :"]))
+    inner = [f'"{key}"{colon}{draw(PIECES[key])}' for key in draw(INNER)]
+    keys = draw(OUTER)
+    parts = [
+        f'"{key}"{colon}' + ("{" + comma.join(inner) + "}" if key == "media" else draw(PIECES[key])) for key in keys
+    ]
+    end = draw(st.sampled_from(["}", "}", "}", "}}", "", "} "]))
+    return "{" + comma.join(parts) + end, "{\t" + comma.join(parts) + end
+
+
+def _outcome(protocol: TwilioProtocol, message: str) -> object:
+    try:
+        return protocol.receive(message)
+    except MediaProtocolError as error:
+        return error.message, error.fatal
+
+
+@settings(max_examples=400)
+@given(media_messages(), st.sampled_from(["start", "none", "stopped"]), st.sampled_from([SID, "a\x01"]))
+def test_the_short_way_and_the_long_way_say_the_same(messages: tuple[str, str], phase: str, sid: str) -> None:
+    outcomes = []
+    for message in messages:
+        protocol = TwilioProtocol()
+        if phase != "none":
+            protocol.receive(json.dumps({"event": "start", "start": {"streamSid": sid}}))
+        if phase == "stopped":
+            protocol.receive('{"event":"stop"}')
+        outcomes.append(_outcome(protocol, message))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_message_that_is_too_long_has_no_short_way() -> None:
+    protocol = _started()
+    assert not _refused(protocol, _media(payload="////" * 16_384).replace(": ", ":"))
+
+
+@pytest.mark.parametrize(("before", "behind", "taken"), [(SID, "MZother", False), ("MZother", SID, True)])
+def test_of_two_stream_ids_the_last_counts_as_in_json(before: str, behind: str, taken: bool) -> None:
+    media = '"media":{"track":"inbound","chunk":"2","timestamp":"20","payload":"/38A"}'
+    message = f'{{"event":"media","sequenceNumber":"4","streamSid":"{before}",{media},"streamSid":"{behind}"}}'
+    if taken:
+        assert len(_started().receive(message)) == 1
+    else:
+        assert not _refused(_started(), message)

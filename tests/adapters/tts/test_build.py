@@ -1,14 +1,18 @@
 """From an AI to the vendor's wire: the key, the endpoint and the voice that are really used."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from pipecat.frames.frames import TTSSpeakFrame, TTSStoppedFrame
 from pydantic import SecretStr
 
-from adapters.tts.build import build_tts
+from adapters.clients import SharedClients
+from adapters.seats import TtsRequest
+from adapters.tts.build import build_tts, voice_identity
 from models.errors import InvalidField
 from models.providers import DEFAULT_VOICES, TtsType
+from tests.adapters.tts.contract import SECRET
 from tests.adapters.vendors import patient_clients
 from tests.standins.base import LoggedRequest
 from tests.standins.deepgram import DeepgramStandIn
@@ -93,3 +97,59 @@ async def test_what_cannot_be_made_names_the_field(tts_type: TtsType, field: str
                 environ={},
             )
         assert caught.value.field == field
+
+
+VOICE: dict[str, Any] = {
+    "tts_type": TtsType.ELEVENLABS,
+    "key": SecretStr("key"),
+    "voice": "",
+    "language": "en-US",
+    "sample_rate_hz": 8000,
+    "environ": {},
+}
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("row", {"tts_type": TtsType.DEEPGRAM}),
+    ("credentials", {"key": SecretStr("other")}),
+    ("credentials", {"environ": {"AICALL_BASE_URL_ELEVENLABS": "wss://elsewhere"}}),
+    ("voice", {"voice": "21m00Tcm4TlvDq8ikWAM"}),
+    ("language", {"language": "de-DE"}),
+    ("sample_rate_hz", {"sample_rate_hz": 16_000}),
+]
+
+
+def identity(**changes: Any) -> str:
+    given = VOICE | changes
+    return voice_identity(given.pop("tts_type"), resources=SharedClients(), **given)
+
+
+@pytest.mark.parametrize("change", [change for _, change in CHANGES], ids=str)
+def test_whatever_shapes_the_audio_makes_another_voice_of_it(change: dict[str, Any]) -> None:
+    assert identity() != identity(**change)
+
+
+def test_every_field_of_a_request_is_looked_at() -> None:
+    assert {field.name for field in fields(TtsRequest)} - {"clients"} == {name for name, _ in CHANGES} - {"row"}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {},
+        {"voice": DEFAULT_VOICES[TtsType.ELEVENLABS]},
+        {"key": SecretStr(""), "environ": {"ELEVENLABS_API_KEY": "key"}},
+        {"environ": {"AICALL_BASE_URL_ELEVENLABS": "https://api.elevenlabs.io/"}},
+    ],
+    ids=str,
+)
+def test_the_same_voice_is_the_same_however_it_is_written(same: dict[str, Any]) -> None:
+    assert identity() == identity(**same)
+
+
+def test_an_identity_says_nothing_of_the_key() -> None:
+    assert SECRET not in identity(key=SecretStr(SECRET))
+    assert "elevenlabs" not in identity()
+
+
+def test_an_identity_needs_what_the_voice_needs() -> None:
+    with pytest.raises(InvalidField):
+        identity(key=SecretStr(""))

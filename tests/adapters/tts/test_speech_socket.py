@@ -7,12 +7,12 @@ from pipecat.frames.frames import ErrorFrame, TTSSpeakFrame, TTSStoppedFrame
 from pipecat.services.tts_service import TTSService
 from pipecat.utils.errors import ErrorCategory
 
-from adapters.clients import SharedClients
+from adapters.clients import SharedClients, VendorLimits
 from adapters.tts.build import build_tts
 from adapters.tts.speech_socket import SpeechSocket
 from models.providers import TtsType
 from tests.adapters.tts.contract import OTHER, SENTENCE, seconds
-from tests.adapters.vendors import BOUND_S, IMPATIENT, KEY, first_error, impatient_clients, until
+from tests.adapters.vendors import BOUND_S, IMPATIENT, KEY, clients_with, first_error, impatient_clients, until
 from tests.standins.base import StandIn
 from tests.standins.deepgram import DeepgramStandIn
 from tests.standins.elevenlabs import ElevenLabsStandIn
@@ -43,6 +43,30 @@ async def test_audio_is_not_deflated(tts_type: TtsType, stand_in: Any) -> None:
     async with stand_in() as vendor, impatient_clients() as clients, piped(build(tts_type, vendor, clients), 8000):
         await until(lambda: vendor.requests)
         assert "sec-websocket-extensions" not in vendor.requests[0].headers
+
+
+@VENDORS
+async def test_the_pipeline_starts_before_the_connection_is_open(tts_type: TtsType, stand_in: Any) -> None:
+    async with stand_in() as vendor, clients_with(VendorLimits(connect_s=BOUND_S)) as clients:
+        vendor.faults = Faults(delay_s=1)
+        async with piped(build(tts_type, vendor, clients), 8000) as pipe:
+            await until(lambda: vendor.requests)
+            # The text waits for the connection that is being opened, and opens none of its own.
+            await pipe.send(TTSSpeakFrame(SENTENCE))
+            await pipe.down.wait(TTSStoppedFrame, timeout_s=BOUND_S)
+            assert seconds(pipe) > 1
+            assert not pipe.up.of(ErrorFrame)
+        assert vendor.connections_made == 1
+
+
+@VENDORS
+async def test_a_call_can_end_before_the_connection_is_open(tts_type: TtsType, stand_in: Any) -> None:
+    async with stand_in() as vendor, clients_with(VendorLimits(connect_s=10 * BOUND_S)) as clients:
+        vendor.faults = Faults(delay_s=10 * BOUND_S)
+        async with piped(build(tts_type, vendor, clients), 8000) as pipe:
+            await until(lambda: vendor.requests)
+        await until(lambda: not vendor.open_connections)
+        assert not pipe.up.of(ErrorFrame)
 
 
 @VENDORS

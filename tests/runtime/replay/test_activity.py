@@ -107,3 +107,38 @@ def test_it_does_not_matter_how_the_audio_is_cut_up(parts: list[tuple[int, bool]
     assert found == spans(pcm)
     edges = [edge for span in found for edge in (span.start_ms, span.end_ms)]
     assert edges == sorted(edges)
+
+
+def test_quiet_for_agrees_with_quiet_ms() -> None:
+    tracker = ActivityTracker(8000)
+    for piece in (tone(200), np.zeros(800, np.int16), tone(100), np.zeros(3200, np.int16)):
+        pcm = piece.astype("<i2").tobytes()
+        for at in range(0, len(pcm), 320):
+            tracker.feed(pcm[at : at + 320])
+            for duration_ms in (5.0, 20.0, 60.0, 250.0):
+                asked = tracker.quiet_for(duration_ms)
+                assert asked == (tracker.quiet_ms >= duration_ms)
+
+
+def test_the_first_onset_after_a_time_is_found_among_many() -> None:
+    tracker = ActivityTracker(8000)
+    for _ in range(5):
+        tracker.feed(tone(100).astype("<i2").tobytes() + bytes(16 * 900))
+    assert [tracker.onset_after(at_ms) for at_ms in (0, 1, 1000, 1001, 4000, 4001)] == [0, 1000, 1000, 2000, 4000, None]
+    tracker.feed(tone(100).astype("<i2").tobytes())
+    assert [tracker.onset_after(at_ms) for at_ms in (4001, 5000, 5001)] == [5000, 5000, None]
+
+
+@pytest.mark.parametrize(("amplitude_16", "audible"), [(100, False), (108, True)])
+def test_faint_noise_is_told_from_silence_to_the_decibel(amplitude_16: int, audible: bool) -> None:
+    tracker = ActivityTracker(8000)
+    tracker.feed(np.where(np.arange(1600) % 2, amplitude_16, -amplitude_16).astype("<i2").tobytes())
+    assert bool(tracker.finish()) is audible
+
+
+def test_a_single_audible_block_at_each_side_of_a_frames_edge_is_speech() -> None:
+    tracker = ActivityTracker(8000)
+    just = np.where(np.arange(80) % 2, 115, -115).astype("<i2").tobytes()
+    for frame in (bytes(160) + just, just + bytes(160), bytes(16_000)):
+        tracker.feed(frame)
+    assert [(span.start_ms, span.end_ms) for span in tracker.finish()] == [(10, 30)]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
+from adapters.media.base import Message
+from adapters.media.client_base import CallLeg
+from adapters.media.client_twilio import TwilioClient
+from adapters.media.registry import client_by_name
 from runtime.replay.analysis import measure_call, measure_run
 from runtime.replay.call import Line, place_call
+from runtime.replay.caller import Caller
 from runtime.replay.load import rate_of
 from runtime.replay.record import FailureKind, TurnKind
 from runtime.replay.script import AwaitHangup, AwaitReply, Dial, Pause, Say, barge_in
@@ -219,3 +226,63 @@ async def test_cancelling_closes_the_socket() -> None:
             await call
     assert bot.calls == 1
     assert call.cancelled()
+
+
+async def test_a_bot_that_reads_again_gets_all_that_was_said() -> None:
+    heard, awake = [0], asyncio.Event()
+
+    async def nap(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await asyncio.sleep(400)
+        connection.transport.resume_reading()
+        awake.set()
+        async for message in connection:
+            heard[0] += len(message) if isinstance(message, bytes) else 0
+
+    with socket_with_small_buffer() as listening:
+        async with serve(nap, sock=listening, ping_interval=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            client = client_by_name("plain")(CallLeg(stream_id="S", call_id="C", sample_rate_hz=16_000))
+            line = Line(url, stall_timeout_s=1000)
+            record = await place_call(line, Caller(client, (Pause(500.0),)))
+    assert awake.is_set()
+    assert record.failure is None
+    assert len(record.lag_ms) == 25_001  # the last one says that the script is through
+    assert heard[0] == 25_001 * 640
+    assert max(record.lag_ms) > 1000
+    assert record.lag_ms[-1] < 1
+
+
+async def test_a_defect_of_the_harness_is_raised_not_recorded() -> None:
+    class Broken(TwilioClient):
+        def send_audio(self, pcm: bytes) -> list[Message]:
+            raise RuntimeError("a defect")
+
+    caller = Caller(Broken(CallLeg(stream_id="MZ1", call_id="CA1")), (Pause(1.0),))
+    async with Bot().serving() as url:
+        with pytest.raises(RuntimeError, match="a defect"):
+            await place_call(Line(url), caller)
+
+
+def socket_with_small_buffer() -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listening.bind(("127.0.0.1", 0))
+    return listening
+
+
+async def test_a_connection_that_breaks_while_nobody_reads_ends_the_call_at_once() -> None:
+    async def break_off(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await asyncio.sleep(400)
+        connection.transport.abort()
+
+    with socket_with_small_buffer() as listening:
+        async with serve(break_off, sock=listening, ping_interval=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            client = client_by_name("plain")(CallLeg(stream_id="S", call_id="C", sample_rate_hz=16_000))
+            caller = Caller(client, (Pause(500.0), Say(utterance(rate_hz=16_000))))
+            record = await place_call(Line(url, stall_timeout_s=1000), caller)
+    assert record.failure
+    assert record.failure.kind is FailureKind.CLOSED_EARLY
+    assert record.ended_ms == pytest.approx(400_000, abs=100)

@@ -188,3 +188,30 @@ def test_each_turn_is_told_once() -> None:
     phone = Phone(Say(utterance(40)), Pause(0.1), Dial("1"), on_progress=lambda record: told.append(len(record.turns)))
     phone.tick(30)
     assert told == [1, 2]
+
+
+def test_how_far_ahead_the_bot_sends_is_noted() -> None:
+    phone = Phone(Pause(1.0))
+    phone.hear([*phone.bot.send_audio(tone(60).tobytes()), *phone.bot.send_audio(tone(20).tobytes())])
+    phone.tick(1)
+    phone.hear(phone.bot.send_audio(tone(20).tobytes()), after_ms=5)
+    phone.tick(10)
+    phone.hear(phone.bot.send_audio(tone(20).tobytes()))
+    assert phone.end().lead_ms == [0, 60, 55, 0]
+
+
+def test_the_bots_speech_is_kept_where_it_was_heard() -> None:
+    phone = Phone(Pause(1.0), speech_bytes=10_000)
+    phone.tick(5)
+    phone.hear(phone.bot.send_audio(tone(60).tobytes()), after_ms=7)
+    phone.tick(10)
+    record = phone.end()
+    assert record.heard
+    assert record.heard.between(107, 167).tolist() == tone(60).tolist()
+    assert not record.heard.between(0, 107).any()
+
+
+def test_a_held_call_goes_on() -> None:
+    phone = Phone(Say(utterance(100)), Pause(0.1), hold_ms=500.0)
+    phone.tick(40)
+    assert [turn.start_ms for turn in phone.end().turns] == [0, 200, 400]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.replay.record import CUT_IN_MS, CallerTurn, Failure, FailureKind, Tracks, TurnKind
+from runtime.replay.record import CUT_IN_MS, CallerTurn, Failure, FailureKind, HeardAudio, Tracks, TurnKind
 
 
 def turn(start_ms: float = 1000, end_ms: float = 2000) -> CallerTurn:
@@ -49,3 +49,23 @@ def test_what_the_bot_said_after_the_callers_last_frame_is_cut() -> None:
     tracks.caller += bytes(4)
     tracks.bot += np.array([1, 2, 3], "<i2").tobytes()
     assert tracks.stereo().tolist() == [[0, 1], [0, 2]]
+
+
+def test_heard_audio_comes_back_where_it_was() -> None:
+    heard = HeardAudio(8000, 1000)
+    for samples in ([0, 0, 0, 0], [1, 2, 3, 4], [0, 0], [5, 6]):
+        heard.add(np.array(samples, "<i2").tobytes())
+    assert heard.end_ms == pytest.approx(12 / 8)
+    assert heard.between(0, 12 / 8).tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 5, 6]
+    assert heard.between(5 / 8, 11 / 8).tolist() == [2, 3, 4, 0, 0, 5]
+    assert heard.between(11 / 8, 14 / 8).tolist() == [6, 0, 0]
+    assert heard.between(6 / 8, 7 / 8).tolist() == [3]
+
+
+def test_heard_audio_has_its_limit() -> None:
+    heard = HeardAudio(8000, 8)
+    for _ in range(3):
+        heard.add(bytes(8))
+        heard.add(np.full(4, 7, "<i2").tobytes())
+    assert heard.end_ms == 1.0
+    assert heard.between(0, 1).tolist() == [0] * 4 + [7] * 4

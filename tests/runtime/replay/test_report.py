@@ -6,7 +6,7 @@ import pytest
 
 from runtime.replay.record import FailureKind
 from runtime.replay.report import failures_of, public_url, report_of
-from tests.runtime.replay.runs import failed, record, run
+from tests.runtime.replay.runs import answered, failed, record, run, watched
 
 
 def test_a_report_holds_every_figure() -> None:
@@ -94,3 +94,22 @@ def test_equal_failures_are_told_once() -> None:
 def test_what_a_reader_should_know(fields: dict[str, object], words: str) -> None:
     remarks = report_of(run(record(**fields)))["remarks"]
     assert [remark for remark in remarks if words in remark]
+
+
+def test_a_run_tells_how_it_was_placed_and_what_was_watched() -> None:
+    report = report_of(watched(answered(run(record(0), record(1)))))
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert (report["phase"], report["hold_s"]) == ("even", 0.0)
+    assert [call["begun_s"] for call in report["per_call"]] == [0.0, 0.5]
+    assert report["lead_ms"]["max"] == 60
+    assert report["answers"]["mismatched"] == 1
+    assert report["server"]["rss_max_mb"] == 130
+    words = " ".join(report["remarks"])
+    assert "1 stretches of the bot's audio do not sound like speech" in words
+    assert "1 of 2 stretches of the bot's audio are not what was expected" in words
+
+
+def test_what_was_not_looked_at_is_not_told() -> None:
+    report = report_of(run(record()))
+    assert report["answers"] is None
+    assert report["server"] is None

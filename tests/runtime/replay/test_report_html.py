@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from runtime.replay.record import CallRecord, FailureKind
+from runtime.replay.report import report_of
 from runtime.replay.report_html import report_page
+from runtime.replay.thresholds import judge, parse_rule
 from tests.runtime.replay.pages import Page
-from tests.runtime.replay.runs import failed, record, run
+from tests.runtime.replay.runs import answered, failed, record, run, watched
 
 
 def test_a_page_holds_figures_histograms_and_calls() -> None:
@@ -39,3 +41,18 @@ def test_equal_values_make_a_histogram_too() -> None:
 def test_many_calls_are_not_all_drawn() -> None:
     page = Page(report_page(run(*(record(index) for index in range(203)))))
     assert "3 more calls" in page.text
+
+
+def test_plots_answers_and_thresholds_are_shown() -> None:
+    whole = watched(answered(run(record(0), record(1))))
+    verdicts = judge([parse_rule("v2v_p95_ms>399"), parse_rule("failed>0")], report_of(whole))
+    page = Page(report_page(whole, verdicts))
+    classes = [attributes.get("class") for _, attributes in page.elements]
+    assert classes.count("point first") == 2
+    assert classes.count("point second") == 2
+    assert sum(name == "polyline" for name, _ in page.elements) == 3
+    assert "threshold v2v_p95_ms>399: v2v_p95_ms is 400" in page.text
+    assert "failed>0 0 ok" in page.text
+    assert "1 of 2 are what was expected" in page.text
+    assert "hello.wav: heard 1 times" in page.text
+    assert page.addresses == []

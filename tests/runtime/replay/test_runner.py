@@ -179,3 +179,20 @@ def test_any_script_comes_to_an_end_in_whole_frames(steps: list[Step], audible: 
     starts = [turn.start_ms for turn in walk.runner.turns]
     assert starts == sorted(starts)
     assert all(turn.start_ms <= turn.end_ms <= walk.now_ms for turn in walk.runner.turns)
+
+
+def test_a_held_call_repeats_its_turns_until_the_time_is_over_and_ends_after_a_whole_pass() -> None:
+    walk = Walk((Pause(0.1), Say(utterance(100)), Pause(0.1)))
+    walk.runner = ScriptRunner(
+        (Pause(0.1), Say(utterance(100)), Pause(0.1)), walk.ear, 8000, noise=SILENT, hold_ms=450.0
+    )
+    walk.run()
+    assert [turn.start_ms for turn in walk.runner.turns] == [100, 300]
+    assert len(walk.frames) == 26
+    assert walk.runner.failure is None
+
+
+def test_a_script_without_turns_is_not_held_for_ever() -> None:
+    walk = Walk(())
+    walk.runner = ScriptRunner((Pause(0.1),), walk.ear, 8000, noise=SILENT, hold_ms=10_000.0)
+    assert len(walk.run().frames) == 6

@@ -1,0 +1,268 @@
+"""One WebSocket of the harness: websockets' sans-I/O client on a bare asyncio transport.
+
+A harness writes and reads fifty messages a second on each of hundreds of sockets. On a bare transport a message costs
+one call each way: no task, no future and no lock for each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI, parse_uri
+
+from adapters.media.base import Message
+
+_HIGH_WATER_BYTES: Final = 32_768
+"""What the far end may leave unread before `Listener.paused`, beside the kernel's own buffers, bytes."""
+
+
+class Listener(Protocol):
+    """Who owns a `Link`. All calls come from the event loop."""
+
+    def received(self, message: Message) -> None:
+        """Take one whole message."""
+
+    def paused(self) -> None:
+        """Stop writing: the far end does not read."""
+
+    def resumed(self) -> None:
+        """Go on writing."""
+
+    def closed(self, code: int | None, reason: str) -> None:
+        """Note that the far end closed, or that the connection broke (no code). Not called after `Link.hang_up`."""
+
+
+class Link(asyncio.Protocol):
+    """One connection, from the upgrade request to the closed socket. Made by `open_link`."""
+
+    def __init__(self, uri: WebSocketURI, headers: Mapping[str, str], subprotocol: str | None) -> None:
+        """Prepare the upgrade request; nothing is sent yet.
+
+        Args:
+            uri: Where to.
+            headers: Extra headers of the request.
+            subprotocol: What to offer, or None.
+        """
+        loop = asyncio.get_running_loop()
+        self._peer = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)] if subprotocol else None)
+        self._headers = headers
+        self._upgraded: asyncio.Future[None] = loop.create_future()
+        self._gone: asyncio.Future[None] = loop.create_future()
+        self._transport: asyncio.Transport | None = None
+        self._listener: Listener | None = None
+        self._early: list[Message] = []
+        self._parts: list[bytes] = []
+        self._text = False
+        self._told = False
+
+    async def upgrade(self) -> None:
+        """Wait until the far end has accepted the WebSocket.
+
+        Raises:
+            InvalidHandshake: It did not.
+            EOFError: It left without an answer.
+        """
+        await self._upgraded
+
+    def listen(self, listener: Listener) -> None:
+        """Hand over what comes, what has come already first."""
+        self._listener = listener
+        for message in self._early:
+            listener.received(message)
+        self._early.clear()
+        self._tell_if_closed()
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Write messages, one frame each; nothing once either side has closed."""
+        peer = self._peer
+        for message in messages:
+            if peer.state is not State.OPEN:
+                return
+            if isinstance(message, str):
+                peer.send_text(message.encode())
+            else:
+                peer.send_binary(message)
+            self._flush()
+
+    async def hang_up(self, timeout_s: float) -> None:
+        """Close in order; cut the connection off when the far end takes too long.
+
+        Args:
+            timeout_s: Longest wait for the far end, seconds.
+        """
+        self._told = True
+        if self._peer.state is State.OPEN:
+            self._peer.send_close(CloseCode.NORMAL_CLOSURE)
+            self._flush()
+        await asyncio.wait([self._gone], timeout=timeout_s)
+        self.abort()
+        await self._gone
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        self._told = True
+        if self._transport:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the upgrade request; called by asyncio."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self._transport = transport
+        transport.set_write_buffer_limits(_HIGH_WATER_BYTES)
+        request = self._peer.connect()
+        request.headers.update(self._headers)
+        self._peer.send_request(request)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; called by asyncio."""
+        peer = self._peer
+        peer.receive_data(data)
+        events = peer.events_received()
+        self._flush()
+        for event in events:
+            if isinstance(event, Frame):
+                self._take(event)
+            elif isinstance(event, Response):
+                self._judge(answered=True)
+        self._tell_if_closed()
+
+    def eof_received(self) -> None:
+        """Note that the far end writes nothing more; called by asyncio."""
+        self._peer.receive_eof()
+        for event in self._peer.events_received():
+            if isinstance(event, Response):  # a body without a length ends here
+                self._judge(answered=True)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the connection is gone; called by asyncio."""
+        del exc
+        self._peer.receive_eof()
+        self._judge(answered=False)
+        if not self._gone.done():
+            self._gone.set_result(None)
+        self._tell_if_closed(lost=True)
+
+    def pause_writing(self) -> None:
+        """Pass on back-pressure; called by asyncio."""
+        if self._listener:
+            self._listener.paused()
+
+    def resume_writing(self) -> None:
+        """Pass on that it is over; called by asyncio."""
+        if self._listener:
+            self._listener.resumed()
+
+    def _judge(self, *, answered: bool) -> None:
+        if self._upgraded.done():
+            return
+        error = self._peer.handshake_exc
+        if error is None and not answered:
+            error = EOFError("connection lost")
+        if error:
+            self._upgraded.set_exception(error)
+        else:  # whatever its state is by now: the far end may have closed right behind its answer
+            self._upgraded.set_result(None)
+
+    def _take(self, frame: Frame) -> None:
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.BINARY | Opcode.CONT:
+                if frame.opcode is not Opcode.CONT:
+                    self._text = frame.opcode is Opcode.TEXT
+                if frame.fin and not self._parts:
+                    self._deliver(bytes(frame.data))
+                    return
+                self._parts.append(bytes(frame.data))
+                if frame.fin:
+                    whole = b"".join(self._parts)
+                    self._parts.clear()
+                    self._deliver(whole)
+            case _:
+                pass
+
+    def _deliver(self, data: bytes) -> None:
+        message: Message = data
+        if self._text:
+            try:
+                message = data.decode()
+            except UnicodeDecodeError:
+                self._peer.fail(CloseCode.INVALID_DATA)
+                self._flush()
+                return
+        if self._listener:
+            self._listener.received(message)
+        else:
+            self._early.append(message)
+
+    def _tell_if_closed(self, *, lost: bool = False) -> None:
+        if self._told or self._listener is None:
+            return
+        if lost or self._gone.done() or self._peer.state is not State.OPEN:
+            self._told = True
+            close = self._peer.close_rcvd
+            self._listener.closed(close.code if close else None, close.reason if close else "")
+
+    def _flush(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self._peer.data_to_send()
+            return
+        for data in self._peer.data_to_send():
+            if data:
+                transport.write(data)
+            elif transport.can_write_eof():
+                transport.write_eof()
+
+
+async def open_link(
+    url: str, *, headers: Mapping[str, str], subprotocol: str | None, tls: ssl.SSLContext | None, timeout_s: float
+) -> Link:
+    """Connect and upgrade.
+
+    Args:
+        url: ``ws://`` or ``wss://``.
+        headers: Extra headers of the upgrade request.
+        subprotocol: WebSocket subprotocol to offer, or None.
+        tls: Context for ``wss://``; None for the default one.
+        timeout_s: Longest time for all of it, seconds.
+
+    Raises:
+        InvalidURI: Not a WebSocket URL.
+        InvalidStatus: An HTTP answer instead of the WebSocket.
+        InvalidHandshake: An answer that is none.
+        OSError: No connection.
+        EOFError: The far end left without an answer.
+        TimeoutError: It took too long.
+    """
+    uri = parse_uri(url)
+    loop = asyncio.get_running_loop()
+    context = (tls or ssl.create_default_context()) if uri.secure else None
+    link: Link | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            transport, link = await loop.create_connection(
+                lambda: Link(uri, headers, subprotocol),
+                uri.host,
+                uri.port,
+                ssl=context,
+                server_hostname=uri.host if context else None,
+            )
+            connection = transport.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await link.upgrade()
+    except BaseException:
+        if link is not None:
+            link.abort()
+        raise
+    return link
