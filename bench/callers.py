@@ -28,6 +28,8 @@ from runtime.replay.utterance import Utterance, load_utterance
 
 _REPLY = AwaitReply(timeout_s=20.0, quiet_s=1.2)
 _NO_LIMIT_S = 600.0
+TURN_S = 5.0
+"""How long a turn takes: the caller's words, the answer, and the quiet that shows that it is over; roughly, seconds."""
 
 
 def synthesise(folder: Path) -> list[Utterance]:
@@ -57,9 +59,9 @@ def talk(utterances: Sequence[Utterance], turns: int) -> Script:
     return conversation((utterances[turn % len(utterances)] for turn in range(turns)), reply=_REPLY)
 
 
-def greeted() -> Script:
-    """Wait for the greeting to begin, stay for a second and a half."""
-    return (AwaitSpeech(timeout_s=30.0), Pause(1.5))
+def greeted(stay_s: float = 1.5) -> Script:
+    """Wait for the greeting to begin, stay for a moment, seconds."""
+    return (AwaitSpeech(timeout_s=30.0), Pause(stay_s))
 
 
 def stay(utterance: Utterance) -> Script:

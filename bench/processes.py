@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psutil
 
-from bench.scenario import REPLY, System, TurnPolicy
+from bench.scenario import AT_ONCE, REPLY, Delays, System, TurnPolicy
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 STAND_IN_KEY: Final = "stand-in-key"
@@ -60,34 +60,30 @@ class Cores:
             os.sched_setaffinity(0, {self.rest})
 
 
-@dataclass(slots=True)
-class Server:
-    """A running server.
+class Child:
+    """One of the benchmark's processes.
 
-    Attributes:
-        system: Which one.
-        base_url: ``http://HOST:PORT``.
-        pid: Its process.
+    Args:
+        process: The process.
     """
 
-    system: System
-    base_url: str
-    pid: int
-    _process: asyncio.subprocess.Process
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.pid = process.pid
+        self._process = process
 
     async def ask(self, command: str) -> dict[str, Any]:
-        """Send a command of `bench.server`; return its answer.
+        """Send a command; return its answer.
 
         Raises:
-            BenchError: The server is gone, or does not answer in time.
+            BenchError: The process is gone, or does not answer in time.
         """
         if self._process.stdin is None:
-            raise BenchError("the server takes no commands")
+            raise BenchError("the process takes no commands")
         try:
             self._process.stdin.write(f"{command}\n".encode())
             await self._process.stdin.drain()
         except ConnectionError:
-            raise BenchError("the server has ended") from None
+            raise BenchError("a process has ended; see its log") from None
         answer: dict[str, Any] = json.loads(await _line(self._process, _ANSWER_TIMEOUT_S))
         return answer
 
@@ -95,45 +91,90 @@ class Server:
         """Processor time that it has taken so far, seconds.
 
         Raises:
-            BenchError: The server is gone.
+            BenchError: The process is gone.
         """
         try:
             times = psutil.Process(self.pid).cpu_times()
         except psutil.NoSuchProcess:
-            raise BenchError("the server has ended") from None
+            raise BenchError("a process has ended; see its log") from None
         return float(times.user + times.system)
 
     def rss_mb(self) -> float:
         """Its resident memory, MB (10^6 bytes).
 
         Raises:
-            BenchError: The server is gone.
+            BenchError: The process is gone.
         """
         try:
             return float(psutil.Process(self.pid).memory_info().rss) / 1e6
         except psutil.NoSuchProcess:
-            raise BenchError("the server has ended") from None
+            raise BenchError("a process has ended; see its log") from None
+
+
+class Server(Child):
+    """A running server.
+
+    Args:
+        system: Which one.
+        base_url: ``http://HOST:PORT``.
+        process: Its process.
+    """
+
+    def __init__(self, system: System, base_url: str, process: asyncio.subprocess.Process) -> None:
+        super().__init__(process)
+        self.system = system
+        self.base_url = base_url
+
+
+class StandIns(Child):
+    """The vendors' stand-ins.
+
+    Args:
+        environ: The environment variables by which both systems find them.
+        process: Their process.
+    """
+
+    def __init__(self, environ: Mapping[str, str], process: asyncio.subprocess.Process) -> None:
+        super().__init__(process)
+        self.environ = environ
 
 
 @asynccontextmanager
-async def stand_ins(log: Path) -> AsyncIterator[dict[str, str]]:
+async def stand_ins(log: Path, delays: Delays = AT_ONCE) -> AsyncIterator[StandIns]:
     """Run the vendors' stand-ins in a process of their own while the context lasts.
 
     Args:
         log: Where their stderr goes.
-
-    Yields:
-        The environment variables by which both systems find them.
+        delays: How long they take.
 
     Raises:
         BenchError: They did not start.
     """
     ports = [argument for vendor in _VENDORS for argument in (f"--{vendor}-port", "0")]
-    command = ["-m", "tests.standins", *ports, "--reply", REPLY, "--key", STAND_IN_KEY]
+    command = ["-m", "tests.standins", *ports, "--reply", REPLY, "--key", STAND_IN_KEY, *delays.arguments()]
     async with _running(command, {}, log) as process:
         urls: dict[str, str] = json.loads(await _line(process, _START_TIMEOUT_S))
         where = {f"AICALL_BASE_URL_{vendor.upper()}": url for vendor, url in urls.items()}
-        yield where | {f"{vendor.upper()}_API_KEY": STAND_IN_KEY for vendor in _VENDORS}
+        yield StandIns(where | {f"{vendor.upper()}_API_KEY": STAND_IN_KEY for vendor in _VENDORS}, process)
+
+
+@asynccontextmanager
+async def control(core: int | None, log: Path) -> AsyncIterator[Child]:
+    """Run a bare timer (`bench.control`) on the server's core while the context lasts.
+
+    Args:
+        core: The core, or None.
+        log: Where its stderr goes.
+
+    Raises:
+        BenchError: It did not start.
+    """
+    command = ["-m", "bench.control"]
+    if core is not None:
+        command += ["--core", str(core)]
+    async with _running(command, {}, log) as process:
+        await _line(process, _START_TIMEOUT_S)
+        yield Child(process)
 
 
 @asynccontextmanager
@@ -145,7 +186,7 @@ async def server(
     Args:
         system: Which.
         policy: What ends a caller's turn (the runtime takes it from the AI instead).
-        vendors: What `stand_ins` yielded.
+        vendors: The environment variables of `StandIns`.
         core: The core to pin it to, or None.
         folder: An empty folder for its data.
         log: Where its stderr goes.
@@ -156,12 +197,12 @@ async def server(
     command = ["-m", "bench.server", system, "--policy", policy, "--data", str(folder)]
     if core is not None:
         command += ["--core", str(core)]
-    settings = {"AICALL_API_KEY": API_KEY, "AICALL_LOG_LEVEL": "WARNING"}
+    settings = {"AICALL_API_KEY": API_KEY, "AICALL_LOG_LEVEL": "WARNING", "AICALL_ADMISSION": "fixed"}
     async with _running(command, {**vendors, **settings}, log, cwd=folder) as process:
         line = await _line(process, _START_TIMEOUT_S)
         if not line.startswith(_READY):
             raise BenchError("the server did not start")
-        yield Server(system, line.removeprefix(_READY), process.pid, process)
+        yield Server(system, line.removeprefix(_READY), process)
 
 
 @asynccontextmanager

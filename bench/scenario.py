@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -57,28 +57,112 @@ class TurnPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Delays:
+    """How long the vendors' stand-ins take.
+
+    Attributes:
+        stt_final_s: From the end of speech to the final transcript, seconds.
+        llm_first_token_s: From the request to the first token, seconds.
+        tts_first_byte_s: From the text to the first audio, seconds.
+    """
+
+    stt_final_s: float = 0.0
+    llm_first_token_s: float = 0.0
+    tts_first_byte_s: float = 0.0
+
+    def arguments(self) -> list[str]:
+        """Return the command-line arguments of the stand-ins."""
+        return [
+            f"--stt-final-delay-s={self.stt_final_s}",
+            f"--llm-first-token-s={self.llm_first_token_s}",
+            f"--tts-first-byte-s={self.tts_first_byte_s}",
+        ]
+
+
+AT_ONCE: Final = Delays()
+"""What remains is the runtime's own."""
+
+REALISTIC: Final = Delays(stt_final_s=0.25, llm_first_token_s=0.4, tts_first_byte_s=0.15)
+"""What hosted vendors take on a good day."""
+
+
+@dataclass(frozen=True, slots=True)
 class Effort:
     """How much is measured.
 
     Attributes:
-        repetitions: How often the silence policy is measured, the systems taking turns.
-        starts: Calls that begin beside a live one, for each repetition.
-        talks: Number of calls at once, and how often each caller speaks.
-        smart_turn_talks: The same with Smart Turn; empty to leave it out. Measured once.
+        limit_s: What is not over by then is left out, seconds.
+        starts: Calls that begin beside live ones.
+        start_rounds: How often that is done, the systems taking turns.
+        ladder: Calls at once, step by step.
+        ladder_repeated: The steps that are measured twice in any case.
+        ladder_again: Whether a step that was disturbed is measured once more.
+        single_turns: How often the only caller of a step with one call speaks.
+        steady_s: How long all calls of a step are up at least, seconds.
+        ladder_limit_s: No step begins later than this after the first one, seconds.
+        smart_turn_calls: Calls at once with Smart Turn; none to leave it out.
+        delay_calls: Calls at once with realistic vendors' delays.
         memory_calls: How many calls are up at the first and at the second look at the memory.
         memory_ramp_s: Time over which those in between begin, seconds.
+        soak_calls: Short calls one after the other, for each system.
+        soak_at_once: How many of them are up at a time.
+        instruction_frames: Frames whose instructions are counted, each on the codec and on the ingress path.
     """
 
-    repetitions: int
+    limit_s: float
     starts: int
-    talks: dict[int, int] = field(default_factory=dict)
-    smart_turn_talks: dict[int, int] = field(default_factory=dict)
-    memory_calls: tuple[int, int] = (5, 50)
-    memory_ramp_s: float = 22.0
+    start_rounds: int
+    ladder: tuple[int, ...]
+    ladder_repeated: frozenset[int]
+    ladder_again: bool
+    single_turns: int
+    steady_s: float
+    ladder_limit_s: float
+    smart_turn_calls: tuple[int, ...]
+    delay_calls: tuple[int, ...]
+    memory_calls: tuple[int, int]
+    memory_ramp_s: float
+    soak_calls: dict[System, int]
+    soak_at_once: int
+    instruction_frames: tuple[int, int]
 
 
-FULL: Final = Effort(repetitions=2, starts=6, talks={1: 6, 4: 4, 8: 5}, smart_turn_talks={1: 4, 8: 4})
-"""About eleven minutes."""
+FULL: Final = Effort(
+    limit_s=1490.0,
+    starts=10,
+    start_rounds=1,
+    ladder=(1, 8, 12, 16, 24, 32, 40, 50, 60, 70, 80),
+    ladder_repeated=frozenset({1, 8, 24}),
+    ladder_again=True,
+    single_turns=7,
+    steady_s=16.0,
+    ladder_limit_s=800.0,
+    smart_turn_calls=(8,),
+    delay_calls=(1, 8),
+    memory_calls=(5, 50),
+    memory_ramp_s=22.0,
+    soak_calls={System.RECIPE: 200, System.OURS: 1000},
+    soak_at_once=8,
+    instruction_frames=(1000, 200),
+)
+"""At most twenty-five minutes."""
 
-QUICK: Final = Effort(repetitions=1, starts=4, talks={1: 4, 8: 3}, memory_calls=(3, 15), memory_ramp_s=6.0)
-"""About three minutes; its figures are rough."""
+QUICK: Final = Effort(
+    limit_s=238.0,
+    starts=2,
+    start_rounds=1,
+    ladder=(1, 8),
+    ladder_repeated=frozenset(),
+    ladder_again=False,
+    single_turns=2,
+    steady_s=4.0,
+    ladder_limit_s=70.0,
+    smart_turn_calls=(),
+    delay_calls=(1,),
+    memory_calls=(2, 8),
+    memory_ramp_s=2.0,
+    soak_calls={System.RECIPE: 20, System.OURS: 40},
+    soak_at_once=5,
+    instruction_frames=(300, 60),
+)
+"""At most four minutes; its figures are rough."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -25,6 +25,24 @@ def check_language(value: str) -> str:
 Language = Annotated[str, AfterValidator(check_language)]
 """A BCP 47 tag, or '' for the recogniser's default."""
 
+BargeInMode = Literal["off", "immediate", "confirm"]
+"""Whether the caller can cut the bot off: not at all, with the first sound, or once it is clear that they mean to."""
+
+
+def check_phrase(value: str) -> str:
+    """Accept text with at least one letter.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not any(char.isalpha() for char in value):
+        raise ValueError("must have a letter")
+    return value
+
+
+Phrase = Annotated[str, Field(max_length=100), AfterValidator(check_phrase)]
+"""A word or a few."""
+
 PositiveSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -40,6 +58,13 @@ class CallOptions(BaseModel):
         speech_timeout_s: Extra silence on top of ``stop_secs`` before a turn ends, when Smart Turn is off, seconds.
         dtmf_timeout_s: Pause after a digit that completes an entry, seconds.
         dtmf_terminator: Digit that completes an entry at once.
+        answer_early: Whether an answer may be begun while the end of the caller's turn is not certain. It is used only
+            if nothing changes until then; otherwise the model's work was in vain.
+        barge_in: Whether the caller can cut the bot off.
+        backchannels: What a listener may say without cutting the bot off, in place of the list of the call's language;
+            None for that list.
+        interrupt_after_ms: How long after its confirmation a voice cuts the bot off whatever it says, with ``barge_in``
+            "confirm", milliseconds.
         apology: What is said when a vendor fails for good, before the call is ended.
     """
 
@@ -52,6 +77,10 @@ class CallOptions(BaseModel):
     speech_timeout_s: Annotated[float, Field(strict=True, ge=0, le=30, allow_inf_nan=False)] = 0.0
     dtmf_timeout_s: Annotated[float, Field(strict=True, gt=0, le=60, allow_inf_nan=False)] = 2.0
     dtmf_terminator: Annotated[str, Field(pattern=r"^[0-9*#]$")] = "#"
+    answer_early: Annotated[bool, Field(strict=True)] = True
+    barge_in: BargeInMode = "confirm"
+    backchannels: Annotated[tuple[Phrase, ...], Field(max_length=200)] | None = None
+    interrupt_after_ms: Annotated[int, Field(strict=True, ge=0, le=2_000)] = 800
     apology: str = "I am sorry, there is a technical problem. Please call again later."
 
 

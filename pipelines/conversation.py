@@ -44,6 +44,7 @@ from models.options import CallOptions
 from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
 from models.turn import TurnRecord, TurnTrigger
 from models.vad import EffectiveVad
+from pipelines.barge_in import Decision
 from pipelines.early_answer import EarlyAnswer, EarlyCounts, context_version
 from pipelines.failures import FailureCounter, Seat
 from pipelines.greeting_cache import GreetingCache
@@ -56,6 +57,7 @@ from pipelines.reply_watchdog import ReplyWatchdog, Stage
 from pipelines.smart_turn import TurnAudio
 from pipelines.turn_end import TurnEndSettings
 from pipelines.turn_ledger import TurnLedger
+from pipelines.turn_start_strategy import BargeInRules, TurnStartStrategy
 from pipelines.turn_strategy import EndOfTurnStrategy
 
 _LAST_WORDS_S = 30.0
@@ -99,6 +101,7 @@ class ConversationSettings:
         idle_timeout_s: Silence of the caller before they are asked whether they are there, seconds.
         response_timeout_s: Longest wait for a sign of life of model or voice, seconds.
         answers_early: Whether answers may be begun before the caller's turn is certainly over.
+        language: BCP 47 tag of the caller's speech; '' for the recogniser's default.
     """
 
     vad: EffectiveVad
@@ -107,6 +110,7 @@ class ConversationSettings:
     idle_timeout_s: float
     response_timeout_s: float
     answers_early: bool = False
+    language: str = ""
 
 
 class ConversationListener(Protocol):
@@ -123,6 +127,9 @@ class ConversationListener(Protocol):
 
     def turn_completed(self, record: TurnRecord) -> None:
         """A turn's latency record is complete."""
+
+    def barge_in_decided(self, decision: Decision) -> None:
+        """The caller made himself heard over the bot, or the turn began."""
 
     def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
         """A vendor failed."""
@@ -195,12 +202,22 @@ class Conversation:
             early=self._early,
             on_answered=self._on_answered_early,
         )
+        self._start = TurnStartStrategy(
+            BargeInRules.of(settings.options, language=settings.language, can_clear=True),
+            self.output,
+            forget=self._forget_speech,
+            count=listener.barge_in_decided,
+        )
         self._worker = self._build(rate_hz)
 
     @property
     def early_answers(self) -> EarlyCounts:
         """How many answers were begun early so far."""
         return self._early.counts if self._early is not None else EarlyCounts()
+
+    def _forget_speech(self) -> None:
+        self._strategy.forget()
+        self.ledger.speech_forgotten()
 
     async def run(self) -> None:
         """Run the pipeline until it ends, by itself or by `stop`. Greets as soon as it runs."""
@@ -258,7 +275,7 @@ class Conversation:
         user, assistant = LLMContextAggregatorPair(
             self._context,
             user_params=LLMUserAggregatorParams(
-                user_turn_strategies=UserTurnStrategies(stop=[self._strategy]),
+                user_turn_strategies=UserTurnStrategies(start=[self._start], stop=[self._strategy]),
                 user_turn_stop_timeout=_TURN_STOP_TIMEOUT_S,
                 user_idle_timeout=self._settings.idle_timeout_s,
                 empty_user_turn=EmptyUserTurnConfig(

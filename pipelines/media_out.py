@@ -3,16 +3,16 @@
 Pipecat's own output sends each chunk just in time and never catches up after a stall; this one keeps a short, bounded
 look-ahead at the phone system and refills it after a stall. Frames that belong to the audio (words, the end of an
 answer, tool results) are passed on when the audio before them was heard, so that the conversation holds what the caller
-heard and not what was synthesised.
+heard and not what was synthesised. Playback can be held while it is unclear whether the caller interrupts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from typing import Protocol
 
-import numpy as np
-import soxr
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     BotStartedSpeakingFrame,
@@ -23,6 +23,7 @@ from pipecat.frames.frames import (
     FunctionCallResultFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
     OutputAudioRawFrame,
     StartFrame,
     SystemFrame,
@@ -33,23 +34,30 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.text.base_text_aggregator import TextType
 
+from pipelines.hold import HoldPlaybackFrame, ResumePlaybackFrame
 from pipelines.playout import Playout
 from pipelines.reply_watch import HangupFrame
 from pipelines.reply_watchdog import ReplyWatchdog
+from pipelines.spoken_answers import SpokenAnswers
 from pipelines.spoken_text import SpokenText, SpokenWord
+from pipelines.ticker import Ticker
 from pipelines.turn_ledger import TurnLedger
+from pipelines.voice_rate import VoiceRate
 
-_TICK_S = 0.02
-_MARK_EVERY_MS = 1_000.0
+TICK_MS = 40
+"""Two frames of most protocols at a time: each wake-up costs as much as a frame."""
 _LOST_STOP_S = 1.0
 """Silence after which an answer counts as ended although its voice never said so, seconds."""
 
 _LAST_MARK_S = 1.0
 """How long the end of the call waits for the mark behind the last words, seconds; some phone systems echo none."""
 
+_RECENT_WORDS = 100
+"""How many of the last words are kept to tell the bot's own echo from the caller's speech."""
+
 
 class MediaSink(Protocol):
-    """Where the audio goes: a call's socket, behind its media protocol."""
+    """Where the audio goes: a call's socket, behind its media protocol. What is asked for first goes out first."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -60,7 +68,7 @@ class MediaSink(Protocol):
         """Duration of one message's audio, milliseconds."""
 
     async def play(self, pcm: bytes) -> None:
-        """Send one frame of 16-bit mono PCM. Bounded in time; never raises."""
+        """Send one frame of 16-bit mono PCM; returns when it was handed over. Bounded in time; never raises."""
 
     async def mark(self, name: str) -> None:
         """Ask for an echo once everything so far was played. Bounded in time; never raises."""
@@ -77,6 +85,7 @@ class MediaOutput(FrameProcessor):
         ledger: Gets the times of the answer.
         watchdog: Gets the voice's signs of life.
         look_ahead_ms: How much audio may lie unplayed at the phone system.
+        hold_limit_s: Longest hold; playback then goes on by itself, seconds.
     """
 
     def __init__(
@@ -86,54 +95,97 @@ class MediaOutput(FrameProcessor):
         *,
         watchdog: ReplyWatchdog,
         look_ahead_ms: int = 200,
+        hold_limit_s: float = 3.0,
     ) -> None:
         super().__init__()
         self._sink = sink
         self._ledger = ledger
         self._watchdog = watchdog
-        self._rate_hz = sink.sample_rate_hz
-        self._frame_bytes = self._rate_hz * sink.frame_ms // 1000 * 2
-        self._playout: Playout[tuple[Frame, SpokenText | None]] = Playout(self._rate_hz, look_ahead_ms)
-        self._texts: list[SpokenText] = []
-        self._text: SpokenText | None = None
-        self._sentence_start_ms = 0.0
-        self._first_word_pts: int | None = None
-        self._resampler: soxr.ResampleStream | None = None
-        self._resampler_rate_hz = 0
+        self._hold_limit_s = hold_limit_s
+        self._refill_below_ms = look_ahead_ms - TICK_MS
+        frame_bytes = sink.sample_rate_hz * sink.frame_ms // 1000 * 2
+        self._playout: Playout[tuple[Frame, SpokenText | None]] = Playout(
+            sink.sample_rate_hz, look_ahead_ms, frame_bytes
+        )
+        self._answers = SpokenAnswers()
+        self._rate = VoiceRate(sink.sample_rate_hz)
+        self._heard: deque[SpokenWord | tuple[Frame, SpokenText | None]] = deque()
+        """What was heard and is still to be passed on."""
+        self._recent: deque[tuple[float, str]] = deque(maxlen=_RECENT_WORDS)
+        self._answering = False
+        """Whether the model is still making the answer."""
         self._speaking = False
-        self._ending = False
-        self._next_mark_ms = _MARK_EVERY_MS
+        self._sending = False
+        self._clear_wanted = False
+        self._epoch = 0
+        """Counts the clears: a frame that was on its way meanwhile does not count as sent."""
+        self._hold_end: asyncio.TimerHandle | None = None
+        self._cut_by_hold = False
         self._marks = 0
         self._last_audio_s = 0.0
         self._hangup: HangupFrame | None = None
         self._hangup_by_s = 0.0
-        self._wake = asyncio.Event()
+        self._ticker = Ticker(TICK_MS / 1000)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def bot_audible(self) -> bool:
+        """Whether audio that the caller has not heard plays at the phone system now."""
+        return self._unheard_ms(self._now()) > 0
+
+    @property
+    def held(self) -> bool:
+        """Whether playback is held."""
+        return self._hold_end is not None
+
+    def unheard_s(self) -> float:
+        """Return how much of what the bot has to say is unheard, seconds; infinite while more of it is being made."""
+        if self._answering or self._answers.open:
+            return math.inf
+        return (self._playout.end_ms - self._playout.clock.heard_ms(self._now())) / 1000
+
+    def recently_said(self, within_s: float = 6.0) -> str:
+        """Return the bot's words that the caller heard last.
+
+        Args:
+            within_s: How far back, seconds.
+        """
+        since_s = self._now() - within_s
+        return " ".join(text for heard_s, text in self._recent if heard_s >= since_s)
 
     def mark_reached(self, name: str) -> None:
         """Take a mark that the phone system echoed."""
         self._playout.clock.mark_reached(name, self._now())
-        self._wake.set()
+        if self._hangup is not None:
+            self._ticker.wake()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take the bot's audio and everything that belongs to it; pass on the rest."""
-        await super().process_frame(frame, direction)
-        if isinstance(frame, StartFrame):
-            self._task = self.create_task(self._run())
-            await self.push_frame(frame, direction)
-        elif isinstance(frame, InterruptionFrame):
+        if isinstance(frame, InterruptionFrame):
+            # Before Pipecat stops this processor's own task, which takes turns of the loop; and again after it, for
+            # what that task had in its hands.
             await self._flush()
-            await self.push_frame(frame, direction)
-        elif isinstance(frame, (CancelFrame, EndFrame)):
-            await self._stop()
-            await self.push_frame(frame, direction)
-        elif direction is FrameDirection.UPSTREAM or isinstance(frame, SystemFrame):
-            await self.push_frame(frame, direction)
-        else:
-            was_idle = self._playout.idle
-            self._queue(frame)
-            if was_idle or not self._speaking:
-                self._wake.set()
+        await super().process_frame(frame, direction)
+        match frame:
+            case HoldPlaybackFrame():
+                await self._hold()
+            case ResumePlaybackFrame():
+                self._resume()
+            case InterruptionFrame():
+                await self._flush()
+                await self.push_frame(frame, direction)
+            case StartFrame():
+                self._task = self.create_task(self._run())
+                await self.push_frame(frame, direction)
+            case CancelFrame() | EndFrame():
+                await self._stop()
+                await self.push_frame(frame, direction)
+            case SystemFrame():
+                await self.push_frame(frame, direction)
+            case _ if direction is FrameDirection.UPSTREAM:
+                await self.push_frame(frame, direction)
+            case _:
+                self._queue(frame)
 
     async def cleanup(self) -> None:
         """Stop playing."""
@@ -143,168 +195,188 @@ class MediaOutput(FrameProcessor):
     # Frames that belong to the audio.
 
     def _queue(self, frame: Frame) -> None:
+        playout = self._playout
+        was_idle = playout.idle
         match frame:
             case OutputAudioRawFrame():
                 self._ledger.audio_arrived()
                 self._watchdog.audio()
                 self._last_audio_s = self._now()
-                self._playout.queue_audio(self._resampled(frame))
+                playout.queue_audio(self._rate.converted(frame.audio, frame.sample_rate))
+                was_idle = was_idle or playout.clock.ahead_ms(self._last_audio_s) < self._refill_below_ms
             case TTSStartedFrame():
-                self._open_text()
-                self._playout.queue_item((frame, None))
+                self._answers.begin(playout.end_ms)
+                playout.queue_item((frame, None))
             case TTSTextFrame():
-                self._queue_text(frame)
+                self._answers.text(frame, playout.end_ms)
             case TTSStoppedFrame():
-                self._end_audio()
-                self._ending = True
-                text, self._text = self._text, None
-                if text is not None:
-                    text.finish(self._playout.end_ms)
-                self._playout.queue_item((frame, text))
+                playout.queue_audio(self._rate.rest())
+                playout.pad()
+                playout.queue_mark()
+                playout.queue_item((frame, self._answers.end(playout.end_ms)))
             case AggregatedTextFrame() if frame.will_be_spoken:
                 # Only announces a sentence; its audio begins here.
-                self._sentence_start_ms = self._playout.end_ms
+                self._answers.sentence_announced(playout.end_ms)
             case _:
-                self._playout.queue_item((frame, None))
+                if isinstance(frame, (LLMFullResponseStartFrame, LLMFullResponseEndFrame)):
+                    self._answering = isinstance(frame, LLMFullResponseStartFrame)
+                playout.queue_item((frame, None))
+        if not self.held and (was_idle or not self._speaking):
+            self._ticker.wake()
 
-    def _open_text(self) -> SpokenText:
-        self._text = SpokenText(self._playout.end_ms)
-        self._texts.append(self._text)
-        self._sentence_start_ms = self._playout.end_ms
-        self._first_word_pts = None
-        return self._text
-
-    def _queue_text(self, frame: TTSTextFrame) -> None:
-        text = self._text or self._open_text()
-        if not frame.append_to_context:
-            return
-        if frame.pts:
-            if self._first_word_pts is None:
-                self._first_word_pts = frame.pts
-            offset_ms = (frame.pts - self._first_word_pts) / 1e6
-            text.timed(frame.text, word_start_ms=text.start_ms + offset_ms, spaced=frame.includes_inter_frame_spaces)
-        else:
-            end_ms = self._playout.end_ms
-            text.sentence(frame.text, audio_start_ms=self._sentence_start_ms, audio_end_ms=end_ms)
-            self._sentence_start_ms = end_ms
-
-    def _resampled(self, frame: OutputAudioRawFrame) -> bytes:
-        if frame.sample_rate == self._rate_hz:
-            return frame.audio
-        if self._resampler is None or self._resampler_rate_hz != frame.sample_rate:
-            self._resampler = soxr.ResampleStream(frame.sample_rate, self._rate_hz, 1, dtype="int16")
-            self._resampler_rate_hz = frame.sample_rate
-        samples = np.frombuffer(frame.audio, dtype=np.int16)
-        return bytes(self._resampler.resample_chunk(samples).tobytes())
-
-    def _end_audio(self) -> None:
-        if self._resampler is not None:
-            tail = self._resampler.resample_chunk(np.zeros(0, dtype=np.int16), last=True)
-            self._playout.queue_audio(tail.tobytes())
-            self._resampler = None
-        self._playout.pad(self._frame_bytes)
-
-    # Playing.
+    # Playing. Only one task sends audio and passes on what was heard.
 
     async def _run(self) -> None:
-        """Tick every 20 ms while there is something to play, and at once when audio comes into a silence."""
-        loop = asyncio.get_running_loop()
-        next_tick_s = self._now()
         while True:
-            self._wake.clear()
-            if self._playout.idle and not self._speaking and self._hangup is None:
-                await self._wake.wait()
-                next_tick_s = self._now()
-            else:
-                timer = loop.call_at(next_tick_s, self._wake.set)
-                await self._wake.wait()
-                timer.cancel()
+            held, playout = self.held, self._playout
+            playing = not held and (self._speaking or not playout.idle)
+            await self._ticker.wait(ticking=playing or self._hangup is not None)
             await self._tick()
-            # Whoever woke it early (a mark, a flush) does not put off the next tick.
-            while next_tick_s <= self._now():
-                next_tick_s += _TICK_S
 
     async def _tick(self) -> None:
-        for pcm in self._playout.due_audio(self._now(), self._frame_bytes):
+        await self._send()
+        if not self.held:
+            self._collect(self._now())
+        await self._pass_on()
+        now_s = self._now()
+        if self._hangup is not None and (not self._playout.clock.awaits_mark or now_s >= self._hangup_by_s):
+            hangup, self._hangup = self._hangup, None
+            await self.push_frame(hangup)
+        # A voice that breaks off never says that it stopped.
+        silent_s = now_s - self._last_audio_s
+        if self._speaking and self._playout.idle and silent_s > _LOST_STOP_S and self._heard_all():
+            await self._stopped_speaking()
+
+    async def _send(self) -> None:
+        """Fill the look-ahead."""
+        playout = self._playout
+        while not self.held and (pcm := playout.next_frame(self._now())) is not None:
             if not self._speaking:
                 self._speaking = True
                 self._ledger.audio_sent()
                 await self.broadcast_frame(BotStartedSpeakingFrame)
-            await self._sink.play(pcm)
-            if self._playout.clock.sent_ms >= self._next_mark_ms:
-                await self._mark()
-        if self._ending and self._playout.clock.sent_ms >= self._playout.end_ms:
-            self._ending = False
+                continue
+            epoch, self._sending = self._epoch, True
+            try:
+                await self._sink.play(pcm)
+            finally:
+                self._sending = False
+            if epoch == self._epoch:
+                playout.sent(self._now())
+                if playout.mark_due():
+                    await self._mark()
+            elif self._clear_wanted:
+                self._clear_wanted = False
+                await self._sink.clear()
+        if not self.held and playout.mark_due():
             await self._mark()
-        await self._release()
-        if self._hangup is not None and (not self._playout.clock.awaits_mark or self._now() >= self._hangup_by_s):
-            hangup, self._hangup = self._hangup, None
-            await self.push_frame(hangup)
-        # A voice that breaks off never says that it stopped.
-        silent_s = self._now() - self._last_audio_s
-        if self._speaking and self._playout.idle and silent_s > _LOST_STOP_S and self._heard_all():
-            await self._stopped_speaking()
-
-    async def _release(self) -> None:
-        """Pass on what the caller has heard by now, in order."""
-        heard_ms = self._playout.clock.heard_ms(self._now())
-        for text in self._texts:
-            for word in text.heard_by(heard_ms):
-                await self._push_word(word)
-        for frame, stopped_text in self._playout.due_items(self._now()):
-            if isinstance(frame, HangupFrame):
-                # The socket closes after it, so a guess at what was heard is not good enough.
-                self._hangup, self._hangup_by_s = frame, self._now() + _LAST_MARK_S
-                continue
-            if not isinstance(frame, TTSStoppedFrame):
-                await self.push_frame(frame)
-                if isinstance(frame, (LLMFullResponseEndFrame, FunctionCallResultFrame)) and not self._speaking:
-                    # The answer may have had no words; the caller's silence counts from here all the same.
-                    await self.push_frame(BotStoppedSpeakingFrame(), FrameDirection.UPSTREAM)
-                continue
-            if stopped_text is not None:
-                for word in stopped_text.rest():
-                    await self._push_word(word)
-                self._texts.remove(stopped_text)
-            await self.push_frame(frame)
-            if self._heard_all():
-                await self._stopped_speaking()
-
-    def _heard_all(self) -> bool:
-        clock = self._playout.clock
-        return self._playout.end_ms - clock.heard_ms(self._now()) < 1.0
-
-    async def _push_word(self, word: SpokenWord) -> None:
-        self._ledger.heard(word.text)
-        frame = TTSTextFrame(word.text, text_type=TextType.WORD)
-        frame.includes_inter_frame_spaces = word.spaced
-        await self.push_frame(frame)
 
     async def _mark(self) -> None:
         self._marks += 1
-        self._next_mark_ms = self._playout.clock.sent_ms + _MARK_EVERY_MS
         name = f"m{self._marks}"
         self._playout.clock.mark_sent(name)
         await self._sink.mark(name)
 
+    def _collect(self, now_s: float) -> None:
+        """Take what the caller has heard by now, in order."""
+        self._heard.extend(self._answers.heard_by(self._playout.clock.heard_ms(now_s)))
+        self._heard.extend(self._playout.due_items(now_s))
+
+    async def _pass_on(self) -> None:
+        while self._heard:
+            entry = self._heard.popleft()
+            if isinstance(entry, SpokenWord):
+                await self._push_word(entry)
+                continue
+            frame, stopped_text = entry
+            if isinstance(frame, HangupFrame):
+                # The socket closes after it, so a guess at what was heard is not good enough.
+                self._hangup, self._hangup_by_s = frame, self._now() + _LAST_MARK_S
+                continue
+            if stopped_text is not None:
+                for word in self._answers.close(stopped_text):
+                    await self._push_word(word)
+            await self.push_frame(frame)
+            if isinstance(frame, TTSStoppedFrame):
+                if self._heard_all():
+                    await self._stopped_speaking()
+            elif isinstance(frame, (LLMFullResponseEndFrame, FunctionCallResultFrame)) and not self._speaking:
+                # The answer may have had no words; the caller's silence counts from here all the same.
+                await self.push_frame(BotStoppedSpeakingFrame(), FrameDirection.UPSTREAM)
+
+    async def _push_word(self, word: SpokenWord) -> None:
+        self._ledger.heard(word.text)
+        self._recent.append((self._now(), word.text))
+        frame = TTSTextFrame(word.text, text_type=TextType.WORD)
+        frame.includes_inter_frame_spaces = word.spaced
+        await self.push_frame(frame)
+
+    # Falling silent.
+
+    async def _hold(self) -> None:
+        if self.held:
+            return
+        now_s = self._now()
+        self._hold_end = asyncio.get_running_loop().call_later(self._hold_limit_s, self._resume)
+        self._collect(now_s)
+        if self._unheard_ms(now_s) > 0 or self._sending:
+            self._cut_by_hold = True
+            heard_ms = self._playout.clock.heard_ms(now_s)
+            self._playout.rewind(now_s, self._answers.start_ms_at(heard_ms))
+            await self._clear()
+            self._ledger.held()
+        self._ticker.wake()
+
+    def _resume(self) -> None:
+        if self._end_hold():
+            self._ledger.resumed()
+            self._ticker.wake()
+
+    def _end_hold(self) -> bool:
+        hold_end, self._hold_end = self._hold_end, None
+        self._cut_by_hold = False
+        if hold_end is None:
+            return False
+        hold_end.cancel()
+        return True
+
     async def _flush(self) -> None:
+        now_s = self._now()
+        sent_unheard = self._unheard_ms(now_s) > 0 or self._sending
+        cut = sent_unheard or self._cut_by_hold
+        self._end_hold()
         # What was heard since the last tick is not passed on: the interruption would overtake it and drop it.
-        now = self._now()
-        sent_unheard = self._playout.clock.sent_ms - self._playout.clock.heard_ms(now) > 0
-        waiting = self._playout.flush(now)
-        self._texts.clear()
-        self._text = None
-        self._resampler = None
-        self._ending = False
+        waiting = [entry for entry in self._heard if not isinstance(entry, SpokenWord)]
+        waiting += self._playout.flush(now_s)
+        self._heard.clear()
+        self._answers.clear()
+        self._answering = False
+        self._rate.drop()
         if sent_unheard:
-            await self._sink.clear()
+            await self._clear()
+        if cut:
             self._ledger.cleared()
         for frame, _ in waiting:
             if not frame.interruptible:
                 await self.push_frame(frame)
         if self._speaking:
             await self._stopped_speaking()
-        self._wake.set()
+        self._ticker.wake()
+
+    async def _clear(self) -> None:
+        self._epoch += 1
+        if self._sending:
+            # It goes out right behind the frame that the socket has not taken yet.
+            self._clear_wanted = True
+        else:
+            await self._sink.clear()
+
+    def _unheard_ms(self, now_s: float) -> float:
+        clock = self._playout.clock
+        return clock.sent_ms - clock.heard_ms(now_s)
+
+    def _heard_all(self) -> bool:
+        return self._playout.end_ms - self._playout.clock.heard_ms(self._now()) < 1.0
 
     async def _stopped_speaking(self) -> None:
         self._speaking = False
@@ -312,6 +384,7 @@ class MediaOutput(FrameProcessor):
         await self.broadcast_frame(BotStoppedSpeakingFrame)
 
     async def _stop(self) -> None:
+        self._end_hold()
         task, self._task = self._task, None
         if task is not None:
             await self.cancel_task(task)

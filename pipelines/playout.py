@@ -1,116 +1,26 @@
-"""What the caller has heard: a model of the phone system's playback, with no task and no clock of its own.
+"""What is still to be sent to the phone system, and what waits to be heard there; no task and no clock of its own.
 
-Audio that was sent plays at exactly real time, one piece after the other. How late the far end really plays is learnt
-from the marks it echoes. Everything that must happen when a certain point was heard (a word, the end of an answer)
-waits in the `Playout` with its position. Positions are milliseconds of audio since the call began.
+Everything that must happen when a certain point was heard (the end of an answer, the result of a tool) waits with its
+position. Positions are milliseconds of audio since the call began.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pipelines.playback_clock import LONGEST_DELAY_MS, PlaybackClock
+
 Item = TypeVar("Item")
 
-_LONGEST_DELAY_MS = 1_500.0
-"""More delay than that is a phone system that echoes marks late, not one that plays late."""
+OVERLAP_MS = 160.0
+"""How much the caller hears twice after a hold, milliseconds: about a syllable, so that a word cut in two is
+understood."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Burst:
-    """Audio that plays without a gap, from the moment at which its first piece was sent."""
-
-    start_s: float
-    start_ms: float
-
-
-class PlaybackClock:
-    """How far the far end's playback has come.
-
-    Args:
-        sample_rate_hz: Rate of the audio, Hz.
-    """
-
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._bytes_per_ms = sample_rate_hz * 2 / 1000
-        self._sent_ms = 0.0
-        self._bursts: deque[_Burst] = deque()
-        self._delay_ms = 0.0
-        self._floor_ms = 0.0
-        self._marks: dict[str, float] = {}
-
-    @property
-    def sent_ms(self) -> float:
-        """Position behind everything that was sent, milliseconds."""
-        return self._sent_ms
-
-    @property
-    def delay_ms(self) -> float:
-        """How late the far end plays, as its marks show, milliseconds."""
-        return self._delay_ms
-
-    @property
-    def awaits_mark(self) -> bool:
-        """Whether a mark that was sent has not come back."""
-        return bool(self._marks)
-
-    def sent(self, pcm_bytes: int, now_s: float) -> None:
-        """Note that audio was sent.
-
-        Args:
-            pcm_bytes: Its size as 16-bit mono PCM.
-            now_s: The moment, seconds.
-        """
-        if self.ahead_ms(now_s) <= 0:
-            self._bursts.append(_Burst(now_s, self._sent_ms))
-            while len(self._bursts) > 1 and self._bursts[1].start_s <= now_s - _LONGEST_DELAY_MS / 1000:
-                self._bursts.popleft()
-        self._sent_ms += pcm_bytes / self._bytes_per_ms
-
-    def ahead_ms(self, now_s: float) -> float:
-        """How much of what was sent would still be unplayed if the far end played without delay, milliseconds."""
-        return max(0.0, self._sent_ms - self._position_ms(now_s))
-
-    def heard_ms(self, now_s: float) -> float:
-        """Position up to which the caller has heard, milliseconds."""
-        return min(self._sent_ms, max(self._floor_ms, self._position_ms(now_s - self._delay_ms / 1000)))
-
-    def mark_sent(self, name: str) -> None:
-        """Note that a mark was sent behind everything so far."""
-        self._marks[name] = self._sent_ms
-
-    def mark_reached(self, name: str, now_s: float) -> None:
-        """Learn from an echoed mark. Marks that were flushed, or never sent, teach nothing."""
-        position_ms = self._marks.pop(name, None)
-        if position_ms is None:
-            return
-        self._floor_ms = max(self._floor_ms, position_ms)
-        burst = next((burst for burst in reversed(self._bursts) if burst.start_ms < position_ms), None)
-        if burst is not None:
-            late_ms = (now_s - burst.start_s) * 1000 - (position_ms - burst.start_ms)
-            self._delay_ms = min(max(0.0, late_ms), _LONGEST_DELAY_MS)
-
-    def flushed(self, now_s: float) -> float:
-        """Note that the far end was told to drop what it has not played.
-
-        Returns:
-            The position up to which the caller has heard, milliseconds.
-        """
-        heard_ms = self.heard_ms(now_s)
-        self._marks.clear()
-        self._bursts.clear()
-        self._floor_ms = self._sent_ms
-        return heard_ms
-
-    def _position_ms(self, now_s: float) -> float:
-        end_ms = self._sent_ms
-        for burst in reversed(self._bursts):
-            if now_s >= burst.start_s:
-                return min(end_ms, burst.start_ms + (now_s - burst.start_s) * 1000)
-            end_ms = burst.start_ms
-        return end_ms
+_MARK_EVERY_MS = 1_000.0
 
 
 @dataclass(slots=True)
@@ -120,42 +30,58 @@ class _Waiting(Generic[Item]):
 
 
 class Playout(Generic[Item]):
-    """What is still to be sent, and what waits to be heard.
+    """The queue of audio, and what waits in it.
+
+    Sending is two steps, so that only what was handed over counts as sent: `next_frame`, then `sent`.
 
     Args:
         sample_rate_hz: Rate of the audio, Hz.
         look_ahead_ms: How much audio may be at the far end unplayed. Small enough that little is lost on a flush, large
             enough that a stall of this process is not heard.
+        frame_bytes: Size of one message's audio, 16-bit mono PCM.
+
+    Attributes:
+        clock: What the caller has heard.
     """
 
-    def __init__(self, sample_rate_hz: int, look_ahead_ms: int) -> None:
+    def __init__(self, sample_rate_hz: int, look_ahead_ms: int, frame_bytes: int) -> None:
         self.clock = PlaybackClock(sample_rate_hz)
         self._bytes_per_ms = sample_rate_hz * 2 / 1000
         self._look_ahead_ms = look_ahead_ms
-        self._audio: deque[bytes] = deque()
-        self._audio_bytes = 0
+        self._frame_bytes = frame_bytes
+        self._frame_ms = frame_bytes / self._bytes_per_ms
+        self._frames: deque[bytes] = deque()
+        self._rest = b""
+        # What was sent last, back to what the caller would hear again after a hold, however late the far end plays.
+        most_ms = look_ahead_ms + LONGEST_DELAY_MS + OVERLAP_MS
+        self._kept: deque[bytes] = deque(maxlen=math.ceil(most_ms / self._frame_ms) + 1)
         self._waiting: deque[_Waiting[Item]] = deque()
+        self._marks: deque[float] = deque()
+        self._next_mark_ms = _MARK_EVERY_MS
 
     @property
     def end_ms(self) -> float:
         """Position behind everything that was queued, milliseconds."""
-        return self.clock.sent_ms + self._audio_bytes / self._bytes_per_ms
+        return self.clock.sent_ms + len(self._frames) * self._frame_ms + len(self._rest) / self._bytes_per_ms
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to send and nothing waits to be heard."""
-        return not self._audio and not self._waiting
+        return not self._frames and not self._rest and not self._waiting
 
     def queue_audio(self, pcm: bytes) -> None:
         """Add audio behind everything queued so far."""
-        if pcm:
-            self._audio.append(pcm)
-            self._audio_bytes += len(pcm)
+        if self._rest:
+            pcm = self._rest + pcm
+        size = self._frame_bytes
+        whole = len(pcm) - len(pcm) % size
+        self._frames.extend([pcm[at : at + size] for at in range(0, whole, size)])
+        self._rest = pcm[whole:]
 
-    def pad(self, frame_bytes: int) -> None:
+    def pad(self) -> None:
         """Complete the last frame with silence, because the audio ends here."""
-        if rest := self._audio_bytes % frame_bytes:
-            self.queue_audio(bytes(frame_bytes - rest))
+        if self._rest:
+            self.queue_audio(bytes(self._frame_bytes - len(self._rest)))
 
     def queue_item(self, item: Item, position_ms: float | None = None) -> None:
         """Let something wait until a position was heard.
@@ -170,17 +96,42 @@ class Playout(Generic[Item]):
             position_ms = max(position_ms, self._waiting[-1].position_ms)
         self._waiting.append(_Waiting(position_ms, item))
 
-    def due_audio(self, now_s: float, frame_bytes: int) -> Iterator[bytes]:
-        """Take the audio that is to be sent now: whole frames until the look-ahead is full.
+    def queue_mark(self) -> None:
+        """Let a mark follow everything queued so far."""
+        self._marks.append(self.end_ms)
 
-        Args:
-            now_s: The moment, seconds.
-            frame_bytes: Size of one message's audio. A shorter rest stays until more comes or `pad` completes it.
+    # Sending.
+
+    def wants_audio(self, now_s: float) -> bool:
+        """Whether the look-ahead is not full."""
+        return self.clock.ahead_ms(now_s) < self._look_ahead_ms
+
+    def next_frame(self, now_s: float) -> bytes | None:
+        """Return the frame to send now, or None: the look-ahead is full, or there is no whole frame.
+
+        A shorter rest stays until more comes or `pad` completes it.
         """
-        while self._audio_bytes >= frame_bytes and self.clock.ahead_ms(now_s) < self._look_ahead_ms:
-            frame = self._take(frame_bytes)
-            self.clock.sent(len(frame), now_s)
-            yield frame
+        if not self._frames or not self.wants_audio(now_s):
+            return None
+        return self._frames[0]
+
+    def sent(self, now_s: float) -> None:
+        """Note that `next_frame` was handed over."""
+        self._kept.append(self._frames.popleft())
+        self.clock.sent(self._frame_bytes, now_s)
+
+    def mark_due(self) -> bool:
+        """Whether a mark is to follow what was sent so far: one a second, and those queued. Answers yes once."""
+        sent_ms = self.clock.sent_ms
+        due = sent_ms >= self._next_mark_ms
+        while self._marks and self._marks[0] <= sent_ms:
+            self._marks.popleft()
+            due = True
+        if due:
+            self._next_mark_ms = sent_ms + _MARK_EVERY_MS
+        return due
+
+    # Hearing.
 
     def due_items(self, now_s: float) -> Iterator[Item]:
         """Take what waited for a position that was heard by now."""
@@ -188,29 +139,41 @@ class Playout(Generic[Item]):
         while self._waiting and self._waiting[0].position_ms <= heard_ms:
             yield self._waiting.popleft().item
 
+    # Stopping.
+
     def flush(self, now_s: float) -> list[Item]:
         """Drop all audio, sent or not.
 
         Returns:
             What was still waiting, in order.
         """
-        self._audio.clear()
-        self._audio_bytes = 0
+        self._frames.clear()
+        self._rest = b""
+        self._kept.clear()
+        self._marks.clear()
         self.clock.flushed(now_s)
+        self._next_mark_ms = self.clock.sent_ms + _MARK_EVERY_MS
         waiting, self._waiting = self._waiting, deque()
         return [entry.item for entry in waiting]
 
-    def _take(self, size: int) -> bytes:
-        first = self._audio[0]
-        if len(first) == size:
-            self._audio_bytes -= size
-            return self._audio.popleft()
-        frame = bytearray()
-        while self._audio and len(frame) < size:
-            piece = self._audio.popleft()
-            wanted = size - len(frame)
-            frame += piece[:wanted]
-            if len(piece) > wanted:
-                self._audio.appendleft(piece[wanted:])
-        self._audio_bytes -= len(frame)
-        return bytes(frame)
+    def rewind(self, now_s: float, not_before_ms: float = 0.0) -> None:
+        """Queue again what was sent and not heard, `OVERLAP_MS` of what was heard included; the far end has dropped it.
+
+        What waits keeps its positions, and marks that have not come back are sent again.
+
+        Args:
+            now_s: The moment, seconds.
+            not_before_ms: Where the answer begins: nothing before it is heard again.
+        """
+        heard_ms = self.clock.heard_ms(now_s)
+        sent_ms = self.clock.sent_ms
+        if sent_ms <= heard_ms:
+            return
+        back_ms = sent_ms - max(heard_ms - OVERLAP_MS, min(not_before_ms, heard_ms))
+        # Whole frames, since the padding at an answer's end counts on them.
+        count = min(len(self._kept), math.ceil(back_ms / self._frame_ms - 1e-6))
+        for _ in range(count):
+            self._frames.appendleft(self._kept.pop())
+        to_ms = sent_ms - count * self._frame_ms
+        self._marks.extendleft(reversed(self.clock.rewound(to_ms)))
+        self._next_mark_ms = to_ms + _MARK_EVERY_MS

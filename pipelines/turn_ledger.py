@@ -51,6 +51,7 @@ class TurnLedger:
         self._speech_end: float | None = None
         self._speech_confirmed: float | None = None
         self._transcript: float | None = None
+        self._held: float | None = None
 
     def media_started(self) -> None:
         """Take this moment as millisecond 0."""
@@ -68,6 +69,10 @@ class TurnLedger:
     def speech_stopped(self, *, silence_s: float) -> None:
         """Silence was confirmed; it began `silence_s` ago."""
         self._speech_end = self._clock() - silence_s
+
+    def speech_forgotten(self) -> None:
+        """What the caller said so far was not meant to be a turn."""
+        self._speech_start = self._speech_end = self._transcript = self._speech_confirmed = None
 
     def transcript(self) -> None:
         """A transcript of the caller's speech arrived."""
@@ -109,10 +114,19 @@ class TurnLedger:
         if self._open is not None:
             self._open.bot_text.append(text)
 
+    def held(self) -> None:
+        """The order to drop what was not yet played went out on the wire, and the answer may go on after all."""
+        self._held = self._clock()
+
+    def resumed(self) -> None:
+        """The answer goes on."""
+        self._held = None
+
     def cleared(self) -> None:
-        """The order to drop what was not yet played went out on the wire."""
+        """The answer is cut off; the order to drop what was not played went out on the wire, now or with the hold."""
+        held, self._held = self._held, None
         if self._open is not None:
-            self._open.clear = self._clock()
+            self._open.clear = self._clock() if held is None else held
             self._open.interrupted = True
             if self._speech_confirmed is not None:
                 self._open.barge_in = self._open.clear - self._speech_confirmed

@@ -78,21 +78,26 @@ class EndOfTurnStrategy(BaseUserTurnStopStrategy):
         self._judge: asyncio.Task[None] | None = None
 
     async def handle_user_turn_started(self) -> None:
-        """Begin a turn."""
+        """Begin a turn. What the caller said before it belongs to it, unless it was forgotten."""
         self._in_turn = True
-        self._turn.turn_started()
         self._began_s = self._now()
-        self._words.clear()
         await self._rearm()
 
     async def handle_user_turn_stopped(self) -> None:
         """Forget the turn."""
         self._in_turn = False
         await self._withdraw()
+        self.forget()
+        await self._rearm()
+
+    def forget(self) -> None:
+        """Forget what the caller said while it was not their turn: it was not meant to be one."""
+        if self._in_turn:
+            return
         self._turn.turn_stopped()
+        self._words.clear()
         if self._smart_turn is not None:
             self._smart_turn[1].turn_ended()
-        await self._rearm()
 
     async def cleanup(self) -> None:
         """Release the timer and the inference."""

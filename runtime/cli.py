@@ -50,6 +50,7 @@ def _aicall() -> None:
 
 @app.command(epilog=_settings_help())
 def serve(
+    *,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="8080")] = None,
     data: Annotated[
@@ -59,6 +60,9 @@ def serve(
         str | None, typer.Option(help="Database URL.", show_default="SQLite in the data folder")
     ] = None,
     processes: Annotated[int | None, typer.Option(help="Processes to run.", show_default="1")] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(help="Most calls at the same time; 0 for no fixed limit.", show_default="0")
+    ] = None,
 ) -> None:
     """Run the HTTP API and the media WebSockets on one port.
 
@@ -66,7 +70,9 @@ def serve(
     to their end. A second one ends at once.
     """
     try:
-        settings = load_settings(host=host, port=port, data_dir=data, database=database, processes=processes)
+        settings = load_settings(
+            host=host, port=port, data_dir=data, database=database, processes=processes, max_calls=max_calls
+        )
         configure_logging(settings.log_level)
         # Importing the server takes seconds of CPU, which `--help` does without.
         from runtime.server import serve as run_server  # noqa: PLC0415

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import TextIO
 
 import uvicorn
+from fastapi import FastAPI
 from loguru import logger
 
 from adapters.clients import SharedClients
@@ -22,10 +25,16 @@ from models.errors import InvalidField
 from pipelines.inference import InferenceEngine
 from runtime.api.app import create_app
 from runtime.api_key import ApiKey, load_or_create_api_key
+from runtime.auto_limit import AutoLimit
 from runtime.calls.live_calls import LiveCalls
+from runtime.calls.web_socket import CallWebSocket
+from runtime.capacity import Capacity
+from runtime.loop_watch import LoopPeriod, LoopWatch
 from runtime.metrics import Metrics
+from runtime.rehearsal import loaded_for_good, rehearse
 from runtime.services import Services
 from runtime.settings import Settings
+from runtime.stall_witness import StallWitness
 from runtime.sweeper import keep_sweeping
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -65,6 +74,23 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
+class _NoFalseAlarms(logging.Filter):
+    """Drops what uvicorn says of every WebSocket that was refused with an HTTP answer: that there was no answer."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != "ASGI callable returned without completing handshake."
+
+
+@contextmanager
+def _without_false_alarms() -> Iterator[None]:
+    uvicorn_log, alarms = logging.getLogger("uvicorn.error"), _NoFalseAlarms()
+    uvicorn_log.addFilter(alarms)
+    try:
+        yield
+    finally:
+        uvicorn_log.removeFilter(alarms)
+
+
 def database_url(settings: Settings) -> str:
     """Return the database to open: the one set, else the file in the data folder."""
     return settings.database or str(settings.data_dir / DATABASE_FILE)
@@ -100,7 +126,7 @@ async def open_services(
     key = api_key or load_or_create_api_key(settings)
     store = create_store(database_url(settings), secret_key=secret_key(settings))
     metrics = Metrics()
-    live_calls = LiveCalls(settings.max_calls)
+    live_calls = LiveCalls()
     metrics.watch_live_calls(live_calls.__len__)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(store.close)
@@ -108,6 +134,7 @@ async def open_services(
         if inference is None:
             inference = InferenceEngine()
             opened.push_async_callback(inference.aclose)
+        capacity = _capacity(settings, live_calls, metrics, inference.busy)
         clients = SharedClients()
         opened.push_async_callback(clients.aclose)
         if warm:
@@ -117,11 +144,47 @@ async def open_services(
             settings=settings,
             store=store,
             live_calls=live_calls,
+            capacity=capacity,
             inference=inference,
             clients=clients,
             metrics=metrics,
             api_key=key.secret,
         )
+
+
+def _capacity(
+    settings: Settings, live_calls: LiveCalls, metrics: Metrics, engine_busy: Callable[[], float]
+) -> Capacity:
+    capacity = Capacity(
+        max_calls=settings.max_calls,
+        auto=AutoLimit(time.monotonic) if settings.admission == "auto" else None,
+        draining=lambda: live_calls.draining,
+        engine_busy=engine_busy,
+        on_refused=metrics.call_refused,
+    )
+    metrics.watch_capacity(lambda: capacity.limit, engine_busy)
+    return capacity
+
+
+@contextmanager
+def _watched_loop(services: Services) -> Iterator[None]:
+    """Watch the running event loop while the context lasts: for the metrics, the automatic limit and the log."""
+    metrics, capacity = services.metrics, services.capacity
+
+    def on_period(period: LoopPeriod) -> None:
+        metrics.loop_worked(period.busy)
+        capacity.observe(lag_s=period.lag_s, loop_busy=period.busy)
+
+    witness = StallWitness()
+    watch = LoopWatch(on_lag=metrics.loop_lagged, on_stall=witness.stalled, on_period=on_period)
+    metrics.watch_loop(lambda: watch.worst_s)
+    watch.start()
+    witness.start(lambda: watch.due_s)
+    try:
+        yield
+    finally:
+        watch.stop()
+        witness.stop()
 
 
 @asynccontextmanager
@@ -134,7 +197,8 @@ async def running_server(
         settings: The settings.
         api_key: The API's key, when it was loaded already.
         inference: Loaded models that are the caller's to close; None loads them.
-        warm: Whether to do now what otherwise the first call of each vendor does: imports, clients.
+        warm: Whether to do now what otherwise the first calls and requests do: imports, clients, routes; and to tell
+            the garbage collector that what is loaded stays. For a process that does nothing else.
 
     Yields:
         Its base URL, ``http://HOST:PORT`` with the real port, and its services.
@@ -145,9 +209,16 @@ async def running_server(
         OSError: The data folder or the address cannot be used.
     """
     async with open_services(settings, api_key=api_key, inference=inference, warm=warm) as services:
-        with _listener(settings) as listener:
+        with ExitStack() as held:
+            listener = held.enter_context(_listener(settings))
+            held.enter_context(_without_false_alarms())
             base_url = _base_url(listener)
-            server = _Uvicorn(_config(services))
+            app = create_app(services)
+            if warm:
+                await rehearse(app)
+                held.enter_context(loaded_for_good())
+            held.enter_context(_watched_loop(services))
+            server = _Uvicorn(_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
             sweeping = asyncio.create_task(keep_sweeping(services), name="sweeper")
             try:
@@ -203,10 +274,10 @@ async def _drain(services: Services, signals: asyncio.Queue[int]) -> None:
         await asyncio.gather(draining, again, return_exceptions=True)
 
 
-def _config(services: Services) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(services),
-        ws="websockets-sansio",
+        app,
+        ws=CallWebSocket,
         # 50 small frames a second per call: compressing them costs more than it saves.
         ws_per_message_deflate=False,
         ws_max_size=MAX_MESSAGE_BYTES,

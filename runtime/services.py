@@ -15,8 +15,10 @@ from starlette.requests import HTTPConnection
 
 from adapters.clients import SharedClients
 from adapters.store.base import Store
+from pipelines.greeting_cache import GreetingCache
 from pipelines.inference import InferenceEngine
 from runtime.calls.live_calls import LiveCalls
+from runtime.capacity import Capacity
 from runtime.metrics import Metrics
 from runtime.settings import Settings
 
@@ -34,9 +36,11 @@ class Services:
         settings: The settings.
         store: The store, open.
         live_calls: The calls of this process.
+        capacity: How many more it takes.
         inference: The models that all calls share, loaded.
         clients: The vendors' HTTP pools and the TLS context that all calls share.
         metrics: Where to count.
+        greetings: The greetings that were synthesised once.
         api_key: Bearer key of the HTTP API.
         clock: Returns the present moment, in UTC.
         environ: Environment variables, for vendor keys and endpoints.
@@ -46,10 +50,12 @@ class Services:
     settings: Settings
     store: Store
     live_calls: LiveCalls
+    capacity: Capacity
     inference: InferenceEngine
     clients: SharedClients
     metrics: Metrics
     api_key: SecretStr
+    greetings: GreetingCache = field(default_factory=GreetingCache)
     clock: Callable[[], datetime] = utc_now
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

@@ -22,6 +22,7 @@ ENV_PREFIX = "AICALL_"
 BASE_URL_PREFIX = "AICALL_BASE_URL_"
 """Beginning of the variables that point a vendor elsewhere; the adapters read them, not these settings."""
 
+Admission = Literal["auto", "fixed"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
 
@@ -80,7 +81,11 @@ class Settings(BaseSettings):
     twilio_auth_token: SecretStr = Field(
         default=SecretStr(""), description="Twilio auth token; set, every Twilio connection must be signed with it."
     )
-    max_calls: int = Field(default=0, ge=0, description="Most calls at the same time; 0 for no limit.")
+    max_calls: int = Field(default=0, ge=0, description="Most calls at the same time; 0 for no fixed limit.")
+    admission: Admission = Field(
+        default="auto",
+        description="auto also refuses calls that the process has no time for; fixed knows max_calls only.",
+    )
     start_timeout_s: Seconds = Field(default=5.0, description="Longest wait for a stream's first messages, seconds.")
     media_idle_timeout_s: Seconds = Field(
         default=10.0, description="A call without any media frame for this long is ended, seconds."

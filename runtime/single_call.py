@@ -154,6 +154,7 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
                 "api_key": SecretStr(new_token()),
                 "secret_key": SecretStr(Fernet.generate_key().decode()),
                 "max_calls": 1,
+                "admission": "fixed",
             }
         )
         with stop_signals() as signals:

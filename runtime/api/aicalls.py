@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from adapters.store.base import GrantKind, MediaGrant
 from models.ai import Ai
 from models.aicall import Aicall, AicallWrite, AssistanceType, EndReason, ReferenceType
-from models.errors import Conflict, InvalidField, NotFound, Unavailable
+from models.errors import Conflict, InvalidField, NotFound
 from models.status import AicallStatus
 from runtime.api.auth import CustomerId
 from runtime.api.bodies import StrictRoute
@@ -42,8 +42,7 @@ async def create_aicall(
     body: AicallWrite, request: Request, customer_id: CustomerId, services: CurrentServices
 ) -> JSONResponse:
     """Create an AIcall that waits for its phone system at ``media_url``."""
-    if not services.live_calls.accepting:
-        raise Unavailable("this server is full or draining and takes no new calls", retry_after_s=5)
+    services.capacity.check()
     ai = await _assistance(body, customer_id, services)
     now = services.clock()
     aicall = Aicall.create(body, ai, id=uuid4(), now=now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from models.errors import Unavailable
 from runtime.metrics import CONTENT_TYPE
 from runtime.services import CurrentServices
 
@@ -21,8 +20,7 @@ async def health() -> JSONResponse:
 @router.get("/readyz")
 async def readiness(services: CurrentServices) -> JSONResponse:
     """Say whether the process takes new calls: 503 while it drains, is full, or its store does not answer."""
-    if not services.live_calls.accepting:
-        raise Unavailable("full or draining")
+    services.capacity.check()
     await services.store.ping()
     return JSONResponse({"status": "ready", "live_calls": len(services.live_calls)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from loguru import logger
@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from adapters.media.base import MediaEvent, MediaProtocol, Message
 from models.errors import MediaProtocolError
+from runtime.calls.bounded import within
 
 SEND_TIMEOUT_S = 5.0
 """A phone system that takes nothing for so long is gone, seconds."""
@@ -157,13 +158,12 @@ class CallSocket:
         if self._lost:
             return
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                for message in messages:
-                    await self._write(message)
+            for message in messages:
+                await within(SEND_TIMEOUT_S, self._write(message))
         except Exception as error:  # noqa: BLE001 - servers raise errors of their own on a dead socket
             self._lost = True
             logger.debug("the media socket is lost: {}", type(error).__name__)
             self._on_lost()
 
-    def _write(self, message: Message) -> Awaitable[None]:
+    def _write(self, message: Message) -> Coroutine[object, Any, None]:
         return self._socket.send_text(message) if isinstance(message, str) else self._socket.send_bytes(message)

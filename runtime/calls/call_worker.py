@@ -24,6 +24,7 @@ from models.message import Role
 from models.status import AicallStatus
 from models.tools import enabled_tools
 from models.turn import TurnRecord
+from pipelines.barge_in import Decision
 from pipelines.conversation import Conversation, ConversationSettings
 from pipelines.failures import Seat
 from pipelines.prompts import substitute
@@ -163,6 +164,7 @@ class CallWorker:
                 vad=vad,
                 smart_turn_enabled=aicall.ai_smart_turn_enabled,
                 options=options,
+                language=aicall.stt_language,
                 idle_timeout_s=options.idle_timeout_s or self._settings.idle_timeout_s,
                 response_timeout_s=self._settings.response_timeout_s,
                 # The script answers at once, and moves on with every line that it is asked for.
@@ -262,6 +264,10 @@ class CallWorker:
     def turn_completed(self, record: TurnRecord) -> None:
         """Record a turn's latencies."""
         self._records.turn_completed(record)
+
+    def barge_in_decided(self, decision: Decision) -> None:
+        """Count what became of the caller's speech."""
+        self._services.metrics.barge_in_decided(action=decision.action, cause=decision.cause)
 
     def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
         """Count and log a vendor's failure."""

@@ -23,55 +23,49 @@ class LiveCall(Protocol):
 
 
 class LiveCalls:
-    """Registry of live calls, with admission and drain.
-
-    Args:
-        max_calls: Most calls at the same time; 0 for no limit.
+    """Registry of live calls, and of connections that may become one, with drain.
 
     Attributes:
         owner: Id of this process as the owner of AIcalls.
     """
 
-    def __init__(self, max_calls: int = 0) -> None:
+    def __init__(self) -> None:
         self.owner = str(uuid4())
-        self._max_calls = max_calls
         self._calls: dict[UUID, LiveCall] = {}
         self._reserved = 0
         self._draining = False
         self._changed = asyncio.Event()
 
     @property
-    def accepting(self) -> bool:
-        """Whether new calls are taken."""
-        return not self._draining and not self._full
+    def draining(self) -> bool:
+        """Whether no new call is taken any more."""
+        return self._draining
 
     def __len__(self) -> int:
         return len(self._calls)
 
     def reserve(self) -> None:
-        """Take a place for a call that is about to be accepted, so that two cannot take the last one.
+        """Announce a connection that may become a call, so that a drain waits for it.
 
         Raises:
-            Unavailable: The process drains, or is full.
+            Unavailable: The process drains.
         """
         if self._draining:
             raise Unavailable("this server is draining and takes no new calls", retry_after_s=5)
-        if self._full:
-            raise Unavailable("this server is full", retry_after_s=5)
         self._reserved += 1
 
     def release(self) -> None:
-        """Give a reserved place back."""
+        """Say that the connection has gone."""
         self._reserved -= 1
         self._changed.set()
 
     def add(self, aicall_id: UUID, call: LiveCall) -> None:
-        """Put a call in the place reserved for it."""
+        """Put in the call that a reserved connection became."""
         self._calls[aicall_id] = call
         self._changed.set()
 
     def remove(self, aicall_id: UUID) -> None:
-        """Take a call out; its place stays reserved until it is released."""
+        """Take a call out; its connection stays reserved until it is released."""
         self._calls.pop(aicall_id, None)
         self._changed.set()
 
@@ -115,7 +109,3 @@ class LiveCalls:
     @property
     def _busy(self) -> bool:
         return bool(self._calls or self._reserved)
-
-    @property
-    def _full(self) -> bool:
-        return bool(self._max_calls) and self._reserved >= self._max_calls

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect
@@ -21,15 +23,16 @@ router = APIRouter()
 async def media_socket(socket: WebSocket, resource_id: str, token: str) -> None:
     """Conduct one call. What may not connect is refused with a problem document before the upgrade."""
     services = services_of(socket)
-    try:
-        services.live_calls.reserve()
-    except AicallError as error:
-        await _refuse(socket, error)
-        return
-    try:
+    with ExitStack() as held:
+        # First of all, and without waiting for anything: who has no place costs no more than the answer.
+        try:
+            held.enter_context(services.capacity.place())
+            services.live_calls.reserve()
+        except AicallError as error:
+            await _refuse(socket, error)
+            return
+        held.callback(services.live_calls.release)
         await _admit_and_conduct(services, socket, resource_id, token)
-    finally:
-        services.live_calls.release()
 
 
 async def _admit_and_conduct(services: Services, socket: WebSocket, resource_id: str, token: str) -> None:
@@ -37,6 +40,7 @@ async def _admit_and_conduct(services: Services, socket: WebSocket, resource_id:
     try:
         admitted = await admit(services, handshake, resource_id, token, owner=services.live_calls.owner)
     except AicallError as error:
+        services.metrics.connection_refused(error)
         await _refuse(socket, error)
         return
     worker = CallWorker(services, admitted, handshake, socket)

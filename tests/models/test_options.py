@@ -45,6 +45,7 @@ def test_nothing_set_is_the_defaults() -> None:
     assert options.max_duration_s is None
     assert options.idle_timeout_s is None
     assert (options.speech_timeout_s, options.dtmf_timeout_s, options.dtmf_terminator) == (0.0, 2.0, "#")
+    assert (options.barge_in, options.backchannels, options.interrupt_after_ms) == ("confirm", None, 800)
     assert options.apology
 
 
@@ -57,6 +58,10 @@ def test_nothing_set_is_the_defaults() -> None:
         ("speech_timeout_s", [-0.1, 30.1, float("nan"), False, None]),
         ("dtmf_timeout_s", [0, 60.1, float("inf"), True]),
         ("dtmf_terminator", ["", "##", "A", "#\n", 1]),
+        ("answer_early", [0, 1, "true", None]),
+        ("barge_in", ["", "Off", "on", None, False]),
+        ("backchannels", ["yeah", 7, ["yeah"] * 201]),
+        ("interrupt_after_ms", [-1, 2_001, 0.5, True, "800", None]),
         ("greeting", [7, None]),
         ("apology", [7, None]),
     ],
@@ -79,12 +84,29 @@ def test_wrong_values_are_named(key: str, values: list[Any]) -> None:
         ("speech_timeout_s", [0, 30]),
         ("dtmf_timeout_s", [0.1, 60]),
         ("dtmf_terminator", [*"0123456789*#"]),
+        ("answer_early", [True, False]),
+        ("barge_in", ["off", "immediate", "confirm"]),
+        ("backchannels", [None]),
+        ("interrupt_after_ms", [0, 2_000]),
         ("greeting", ["", "Hello"]),
     ],
 )
 def test_values_at_the_borders(key: str, values: list[Any]) -> None:
     for value in values:
         assert getattr(CallOptions.model_validate(check_parameter({key: value})), key) == value
+
+
+@pytest.mark.parametrize("phrases", [[], ["yeah"], ["uh-huh", "네", "y" * 100], ["yeah"] * 200])
+def test_backchannels(phrases: list[str]) -> None:
+    assert CallOptions.model_validate(check_parameter({"backchannels": phrases})).backchannels == tuple(phrases)
+
+
+@pytest.mark.parametrize("phrase", ["", " ", "...", "12", 7, None, ["yeah"], "y" * 101])
+def test_a_wrong_backchannel_is_named(phrase: Any) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        check_parameter({"backchannels": ["yeah", phrase]})
+    assert caught.value.context
+    assert caught.value.context["field"] == "parameter.backchannels.1"
 
 
 @given(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pipecat.frames.frames import (
@@ -18,15 +19,18 @@ from pipecat.frames.frames import (
 from pipecat.utils.text.base_text_aggregator import TextType
 
 from models.turn import TurnRecord, TurnTrigger
-from pipelines.media_out import MediaOutput
+from pipelines.media_out import TICK_MS, MediaOutput
 from pipelines.reply_watchdog import ReplyWatchdog, Stage
 from pipelines.turn_ledger import TurnLedger
 from tests.pipelines.calls import Phone, now
 from tests.standins.pipeline import Pipe, piped
+from tests.support.virtual_time import VirtualClockLoop
 
 RATE_HZ = 8_000
 FRAME_BYTES = 320
 LOOK_AHEAD_MS = 200
+LEAST_AHEAD_MS = LOOK_AHEAD_MS - TICK_MS - 0.001
+"""What is left of the look-ahead when it is filled up again."""
 MOST_AFTER_A_STALL_MS = LOOK_AHEAD_MS + 2 * 20
 """The look-ahead, what a whole frame goes over it, and the frame that the stall held up."""
 FOUR = "one two three four"
@@ -59,6 +63,70 @@ class SlowPhone(Phone):
             self.stalled.set()
             await asyncio.sleep(stall_s)
         await super().play(pcm)
+
+
+class Hour(Phone):
+    """A phone that keeps no audio and takes large frames, so that an hour is cheap.
+
+    Attributes:
+        dry_s: How long it had nothing to play in the middle of speech, seconds.
+    """
+
+    frame_ms = 100
+
+    def __init__(self, rate_hz: int = RATE_HZ) -> None:
+        super().__init__(rate_hz, delay_s=0.0)
+        self.dry_s = 0.0
+        self._until_s = 0.0
+        self._received_s = 0.0
+
+    @property
+    def unplayed_ms(self) -> float:
+        return max(0.0, self._until_s - now()) * 1000
+
+    @property
+    def played_s(self) -> float:
+        """How much of the speech was played, seconds."""
+        return self._received_s - self.unplayed_ms / 1000
+
+    async def play(self, pcm: bytes) -> None:
+        if self._received_s and now() > self._until_s + 1e-6:
+            self.dry_s += now() - self._until_s
+        length_s = len(pcm) / 2 / self.sample_rate_hz
+        self._until_s = max(now(), self._until_s) + length_s
+        self._received_s += length_s
+
+    async def mark(self, name: str) -> None:
+        asyncio.get_running_loop().call_at(self._until_s, self.on_mark, name)
+
+
+class StallingLoop(VirtualClockLoop):
+    """A loop on virtual time whose process can be stopped for a while."""
+
+    def __init__(self) -> None:
+        self._stalled_s = 0.0
+        super().__init__()
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return super().time() + self._stalled_s
+
+    def stall(self, seconds: float) -> None:
+        """Let time pass in which nothing runs."""
+        self._stalled_s += seconds
+
+
+def stall(seconds: float) -> None:
+    """Stop the running loop, which is a `StallingLoop`, for a while."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, StallingLoop)
+    loop.stall(seconds)
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run on a `StallingLoop`."""
+    with asyncio.Runner(loop_factory=StallingLoop) as runner:
+        runner.run(scenario)
 
 
 class Bot:

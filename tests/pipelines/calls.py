@@ -24,6 +24,7 @@ from models.options import CallOptions
 from models.tools import TOOLS
 from models.turn import TurnRecord
 from models.vad import EffectiveVad
+from pipelines.barge_in import Decision
 from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
 from pipelines.failures import Seat
 from pipelines.inference import InferenceEngine
@@ -175,6 +176,7 @@ class Witness:
     log: list[str] = field(default_factory=list)
     lines: list[Said] = field(default_factory=list)
     turns: list[TurnRecord] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     failures: list[tuple[Seat, str, bool]] = field(default_factory=list)
     reasons: list[EndReason] = field(default_factory=list)
     ended_s: float | None = None
@@ -194,6 +196,9 @@ class Witness:
     def turn_completed(self, record: TurnRecord) -> None:
         self.turns.append(record)
         self._note("turn_completed")
+
+    def barge_in_decided(self, decision: Decision) -> None:
+        self.decisions.append(decision)
 
     def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
         self.failures.append((seat, category, fatal))

@@ -44,7 +44,7 @@ async def test_words_are_passed_on_when_they_were_heard() -> None:
             await it.pipe.down.wait(TTSTextFrame, count)
             times.append(now())
         # So long after its beginning a word counts as heard.
-        assert times == [pytest.approx(start_s + 0.15, abs=0.021) for start_s in (0.0, 0.5, 1.0, 1.5)]
+        assert times == [pytest.approx(start_s + 0.15, abs=0.041) for start_s in (0.0, 0.5, 1.0, 1.5)]
         assert it.heard_words() == ["one", "two", "three", "four"]
         await it.pipe.down.wait(TTSStoppedFrame)
         it.ledger.close()
@@ -91,7 +91,7 @@ async def test_at_the_end_of_the_answer_every_word_was_heard() -> None:
     async with bot() as it:
         await it.says(tone(1.0), ("in", 0.0), ("time", 0.98), ("late", 7.0))
         await it.pipe.down.wait(TTSStoppedFrame)
-        assert now() == pytest.approx(1.0, abs=0.021)
+        assert now() == pytest.approx(1.0, abs=0.041)
         assert it.heard_words() == ["in", "time", "late"]
 
 
@@ -145,9 +145,9 @@ async def test_frames_wait_for_the_audio_before_them() -> None:
         await it.says(tone(0.5))
         await it.pipe.send(Note(text="third"))
         await it.pipe.down.wait(Note, 2)
-        assert now() == pytest.approx(1.0, abs=0.021)
+        assert now() == pytest.approx(1.0, abs=0.041)
         await it.pipe.down.wait(Note, 3)
-        assert now() == pytest.approx(1.5, abs=0.021)
+        assert now() == pytest.approx(1.5, abs=0.041)
 
 
 async def test_the_bot_speaks_until_the_caller_has_heard_it() -> None:
@@ -156,11 +156,11 @@ async def test_the_bot_speaks_until_the_caller_has_heard_it() -> None:
         await it.pipe.down.wait(BotStartedSpeakingFrame)
         assert now() == 0
         await it.pipe.up.wait(BotStoppedSpeakingFrame)
-        assert now() == pytest.approx(1.0, abs=0.021)
+        assert now() == pytest.approx(1.0, abs=0.041)
         assert len(it.pipe.up.of(BotStartedSpeakingFrame)) == 1
         it.ledger.close()
     assert (it.records[0].bot_start_ms, it.records[0].tts_first_audio_ms) == (0, 0)
-    assert it.records[0].bot_stop_ms == pytest.approx(1_000, abs=21)
+    assert it.records[0].bot_stop_ms == pytest.approx(1_000, abs=41)
 
 
 async def test_a_voice_that_never_says_that_it_stopped() -> None:
@@ -199,10 +199,10 @@ async def test_while_the_bot_speaks_the_callers_silence_does_not_count() -> None
         await it.audio(tone(1.0))
         await it.pipe.send(TTSStoppedFrame())
         await it.pipe.down.wait(LLMFullResponseEndFrame)
-        assert now() == pytest.approx(1.0, abs=0.021)
+        assert now() == pytest.approx(1.0, abs=0.041)
         assert not it.pipe.up.of(BotStoppedSpeakingFrame)
         await it.pipe.up.wait(BotStoppedSpeakingFrame)
-        assert now() == pytest.approx(2.0, abs=0.021)
+        assert now() == pytest.approx(2.0, abs=0.041)
 
 
 # Marks.
@@ -222,14 +222,14 @@ async def test_how_late_the_phone_system_plays_is_learnt_from_its_marks() -> Non
         await it.says(tone(1.8))
         await it.pipe.down.wait(BotStoppedSpeakingFrame)
         # The first mark came back after a second and a half; from then on the delay is known.
-        assert now() == pytest.approx(2.3, abs=0.03)
+        assert now() == pytest.approx(2.3, abs=0.041)
         await asyncio.sleep(1.0)
         began_s = now()
         await it.says(tone(1.0), ("now", 0.0))
         await it.pipe.down.wait(TTSTextFrame)
-        assert now() - began_s == pytest.approx(0.65, abs=0.03)
+        assert now() - began_s == pytest.approx(0.65, abs=0.041)
         await it.pipe.down.wait(BotStoppedSpeakingFrame, 2)
-        assert now() - began_s == pytest.approx(1.5, abs=0.03)
+        assert now() - began_s == pytest.approx(1.5, abs=0.041)
 
 
 @pytest.mark.parametrize("length_s", [0.5, 2.0])

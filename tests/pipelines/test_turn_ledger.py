@@ -122,6 +122,41 @@ def test_a_barge_in() -> None:
     assert (call.records[1].speech_start_ms, call.records[1].interrupted) == (800, False)
 
 
+def test_a_barge_in_that_was_decided_after_a_hold() -> None:
+    call = Call()
+    call.at(0).begin(TurnTrigger.GREETING)
+    call.at(100).audio_sent()
+    call.at(1_000).speech_started(confirmation_s=0.2)
+    call.at(1_012).held()
+    call.at(1_500).cleared()
+    call.ledger.bot_stopped()
+    call.ledger.close()
+    assert (call.records[0].clear_ms, call.records[0].barge_in_ms, call.records[0].bot_stop_ms) == (1_012, 12, 1_500)
+
+
+def test_a_hold_that_was_none_leaves_nothing_behind() -> None:
+    call = Call()
+    call.at(0).begin(TurnTrigger.GREETING)
+    call.at(100).audio_sent()
+    call.at(1_000).speech_started(confirmation_s=0.2)
+    call.at(1_012).held()
+    call.at(1_300).speech_stopped(silence_s=0.2)
+    call.at(1_400).transcript()
+    call.at(1_500).resumed()
+    call.ledger.speech_forgotten()
+    call.at(3_000).bot_stopped()
+    call.at(4_000).speech_started(confirmation_s=0.2)
+    call.at(5_000).speech_stopped(silence_s=0.2)
+    call.at(5_100).begin(TurnTrigger.SPEECH, "Yes.")
+    call.at(5_200).audio_sent()
+    call.at(6_000).cleared()
+    call.ledger.close()
+    greeting, answer = call.records
+    assert (greeting.interrupted, greeting.clear_ms, greeting.barge_in_ms) == (False, None, None)
+    assert (answer.speech_start_ms, answer.speech_end_ms, answer.transcript_ms) == (3_800, 4_800, None)
+    assert (answer.clear_ms, answer.barge_in_ms) == (6_000, None)
+
+
 def test_a_clear_that_no_speech_caused_is_no_barge_in() -> None:
     call = Call()
     call.at(1_000).speech_started(confirmation_s=0.2)
@@ -196,6 +231,9 @@ STEPS: dict[str, Callable[[TurnLedger], None]] = {
     "audio": TurnLedger.audio_arrived,
     "sent": TurnLedger.audio_sent,
     "heard": lambda ledger: ledger.heard("word"),
+    "hold": TurnLedger.held,
+    "resume": TurnLedger.resumed,
+    "forget": TurnLedger.speech_forgotten,
     "clear": TurnLedger.cleared,
     "done": TurnLedger.bot_stopped,
 }

@@ -77,7 +77,8 @@ async def until(condition: Callable[[], object]) -> None:
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
     """Settings of a test server."""
-    return Settings(**{"port": 0, "data_dir": folder, "database": ":memory:", "api_key": KEY, **changes})
+    base = {"port": 0, "data_dir": folder, "database": ":memory:", "api_key": KEY, "admission": "fixed"}
+    return Settings(**{**base, **changes})
 
 
 @dataclass

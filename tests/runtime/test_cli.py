@@ -91,7 +91,7 @@ def test_help_lists_every_setting_with_its_default(command: str) -> None:
 
 def test_serve_has_its_options() -> None:
     _, out, _ = run("serve", "--help")
-    for option in ("--host", "--port", "--data", "--database", "--processes"):
+    for option in ("--host", "--port", "--data", "--database", "--processes", "--max-calls"):
         assert option in out
 
 
@@ -100,6 +100,7 @@ def test_serve_has_its_options() -> None:
     [
         (["--processes", "2"], "processes"),
         (["--port", "70000"], "port"),
+        (["--max-calls", "-1"], "max_calls"),
         (["--database", "oracle://db"], "database"),
     ],
 )

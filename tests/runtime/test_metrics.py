@@ -5,8 +5,10 @@ import math
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.errors import Conflict, IllegalTransition, InvalidField, NotFound
 from models.status import AicallStatus
 from models.turn import TurnRecord, TurnTrigger
+from runtime.capacity import Refusal
 from runtime.metrics import Metrics
 
 
@@ -38,6 +40,48 @@ def test_live_calls_are_read_when_asked_for() -> None:
     assert value(metrics, "aicall_live_calls") == 2
     calls.append(3)
     assert value(metrics, "aicall_live_calls") == 3
+
+
+def test_what_fits_and_how_busy_the_process_is() -> None:
+    metrics = Metrics()
+    limits, engine, worst_s = [math.inf, 7.0], [0.0, 0.5], [0.25, 0.0]
+    metrics.watch_capacity(lambda: limits[-1], lambda: engine[-1])
+    metrics.watch_loop(lambda: worst_s[-1])
+    metrics.loop_worked(0.75)
+    assert value(metrics, "aicall_call_limit") == 7
+    assert value(metrics, "aicall_engine_busy_ratio") == 0.5
+    assert value(metrics, "aicall_loop_lag_max_seconds") == 0
+    assert value(metrics, "aicall_loop_busy_ratio") == 0.75
+    for readings in (limits, engine, worst_s):
+        readings.pop()
+    assert value(metrics, "aicall_call_limit") == math.inf
+    assert value(metrics, "aicall_loop_lag_max_seconds") == 0.25
+
+
+def test_the_loops_lag_is_a_histogram() -> None:
+    metrics = Metrics()
+    for lag_s in (0.0, 0.004, 0.3):
+        metrics.loop_lagged(lag_s)
+    assert value(metrics, "aicall_loop_lag_seconds_count") == 3
+    assert value(metrics, "aicall_loop_lag_seconds_sum") == pytest.approx(0.304)
+    assert value(metrics, "aicall_loop_lag_seconds_bucket", le="0.005") == 2
+    assert value(metrics, "aicall_loop_lag_seconds_bucket", le="0.25") == 2
+
+
+def test_refusals_by_reason() -> None:
+    metrics = Metrics()
+    for refusal in Refusal:
+        assert value(metrics, "aicall_calls_refused_total", reason=refusal) == 0
+    metrics.call_refused(Refusal.LOOP_LAG)
+    for error, reason in (
+        (NotFound("ai", "x"), "not_found"),
+        (Conflict("x"), "conflict"),
+        (IllegalTransition("a", "b"), "illegal_transition"),
+        (InvalidField("x", "y"), "invalid_field"),
+    ):
+        metrics.connection_refused(error)
+        assert value(metrics, "aicall_calls_refused_total", reason=reason) == 1
+    assert value(metrics, "aicall_calls_refused_total", reason="loop_lag") == 1
 
 
 def test_a_turn_is_observed_in_seconds_stage_by_stage() -> None:
@@ -77,6 +121,16 @@ def test_a_stage_that_did_not_happen_is_left_out_and_one_before_its_time_is_zero
     assert value(metrics, "aicall_llm_first_token_seconds_sum") == 0
     assert value(metrics, "aicall_llm_first_token_seconds_count") == 1
     assert value(metrics, "aicall_voice_to_voice_seconds_count") == 1
+
+
+def test_what_speech_led_to_by_action_and_cause() -> None:
+    metrics = Metrics()
+    metrics.barge_in_decided(action="resume", cause="echo")
+    metrics.barge_in_decided(action="resume", cause="echo")
+    metrics.barge_in_decided(action="start", cause="words")
+    text = metrics.render().decode()
+    assert 'aicall_barge_ins_total{action="resume",cause="echo"} 2.0' in text
+    assert 'aicall_barge_ins_total{action="start",cause="words"} 1.0' in text
 
 
 def test_provider_failures_by_seat() -> None:

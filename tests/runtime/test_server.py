@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
+import math
 import os
 import signal
 import socket
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -19,6 +22,7 @@ from websockets.exceptions import InvalidStatus
 from models.aicall import EndReason
 from models.errors import InvalidField
 from models.status import AicallStatus
+from runtime.auto_limit import AutoLimit
 from runtime.server import _drain, _listener, running_server, serve
 from tests.runtime.serving import CANARY, NotedCall, an_ai, serving, settings_in, until
 
@@ -71,11 +75,62 @@ async def test_data_and_keys_outlive_a_server(tmp_path: Path) -> None:
             pass
 
 
+async def test_a_refusal_is_no_error_of_the_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(tmp_path) as api:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{api.url.replace('http', 'ws')}/ws/nobody/x", proxy=None)
+        assert refused.value.response.status_code == 404
+        # The server says what it has to say before it answers the next request.
+        await api.ok("GET", "/healthz")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_the_event_loop_is_watched_as_long_as_the_server_runs(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        looks = sample_of("aicall_loop_lag_seconds_count", (await api.http.get("/metrics")).text)
+        await asyncio.sleep(0.1)
+        time.sleep(0.3)  # noqa: ASYNC251 - the stall that is to be seen
+        await asyncio.sleep(0.1)
+        text = (await api.http.get("/metrics")).text
+        assert sample_of("aicall_loop_lag_max_seconds", text) >= 0.25
+        assert sample_of("aicall_loop_lag_seconds_count", text) > looks
+        assert sample_of("aicall_loop_lag_seconds_sum", text) >= 0.25
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        ({"admission": "auto"}, None),
+        ({"admission": "auto", "max_calls": 3}, 3),
+        ({"admission": "auto", "max_calls": 900}, None),
+        ({"admission": "fixed"}, math.inf),
+        ({"admission": "fixed", "max_calls": 900}, 900),
+    ],
+)
+async def test_how_many_calls_fit(tmp_path: Path, settings: dict[str, object], limit: float | None) -> None:
+    async with serving(tmp_path, **settings) as api:
+        # What the automatic limit says of a fresh process, where it has the word.
+        guess = AutoLimit(time.monotonic).room(0)
+        assert api.services.capacity.limit == (guess if limit is None else limit)
+
+
+async def test_a_process_that_does_nothing_else_is_warm_before_it_listens(tmp_path: Path) -> None:
+    async with running_server(settings_in(tmp_path), warm=True):
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
+
+
+def sample_of(name: str, text: str) -> float:
+    """The value of a metric without labels."""
+    [found] = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(found.split()[1])
+
+
 async def test_live_calls_run_to_their_end_while_nothing_new_is_taken(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         call = NotedCall(api.services, await api.new_aicall())
         draining = asyncio.create_task(_drain(api.services, asyncio.Queue()))
-        await until(lambda: not api.services.live_calls.accepting)
+        await until(lambda: api.services.live_calls.draining)
         await api.problem("GET", "/readyz", 503)
         assert await api.ok("GET", "/healthz") == {"status": "ok"}
         assert not draining.done()

@@ -21,6 +21,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_embedded_default() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.database, settings.processes) == ("127.0.0.1", 8080, "", 1)
+    assert (settings.max_calls, settings.admission) == (0, "auto")
     assert settings.api_key.get_secret_value() == ""
     assert settings.data_dir == default_data_dir()
     assert settings.data_dir.is_absolute()
@@ -49,6 +50,7 @@ def test_an_empty_variable_and_an_empty_file_set_nothing(monkeypatch: pytest.Mon
         ("start_timeout_s: 0\n", "start_timeout_s"),
         ("idle_timeout_s: .nan\n", "idle_timeout_s"),
         ("max_calls: -1\n", "max_calls"),
+        ("admission: sometimes\n", "admission"),
         ("log_level: LOUD\n", "log_level"),
         ("public_url: calls.example.com\n", "public_url"),
         ("public_url: https://calls.example.com/?x=1\n", "public_url"),

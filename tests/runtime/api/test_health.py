@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from runtime.metrics import CONTENT_TYPE
-from tests.runtime.serving import Api, NotedCall
+from tests.runtime.serving import Api, NotedCall, serving
 
 
 async def test_live_and_ready(api: Api) -> None:
@@ -14,6 +16,21 @@ async def test_a_draining_server_is_live_and_not_ready(api: Api) -> None:
     problem = await api.problem("GET", "/readyz", 503)
     assert "draining" in problem["detail"]
     assert await api.ok("GET", "/healthz") == {"status": "ok"}
+
+
+async def test_a_full_server_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_calls=1) as api:
+        await api.ok("GET", "/readyz")
+        with api.services.capacity.place():
+            response = await api.http.get("/readyz")
+            assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+            assert "full" in response.json()["detail"]
+            assert await api.ok("GET", "/healthz") == {"status": "ok"}
+            text = (await api.http.get("/metrics")).text
+            assert "aicall_call_limit 1.0" in text
+            # Asking is no call.
+            assert 'aicall_calls_refused_total{reason="max_calls"} 0.0' in text
+        await api.ok("GET", "/readyz")
 
 
 async def test_a_server_without_its_store_is_not_ready(api: Api) -> None:

@@ -44,29 +44,6 @@ def test_every_process_is_an_owner_of_its_own() -> None:
     assert LiveCalls().owner != LiveCalls().owner
 
 
-async def test_places_are_limited_and_come_back() -> None:
-    calls = LiveCalls(max_calls=2)
-    calls.reserve()
-    calls.reserve()
-    assert not calls.accepting
-    with pytest.raises(Unavailable, match="full"):
-        calls.reserve()
-    call = Call(calls)
-    call.finish()
-    assert not calls.accepting, "the place is free only when the connection has gone"
-    calls.release()
-    assert calls.accepting
-    calls.reserve()
-
-
-async def test_without_a_limit_there_is_always_a_place() -> None:
-    calls = LiveCalls()
-    for _ in range(1000):
-        calls.reserve()
-    assert calls.accepting
-    assert len(calls) == 0
-
-
 async def test_a_call_is_terminated_and_waited_for() -> None:
     calls = LiveCalls()
     call, other = Call(calls, teardown_s=3.0), Call(calls)
@@ -84,7 +61,7 @@ async def test_a_call_is_terminated_and_waited_for() -> None:
 async def test_an_empty_process_drains_at_once() -> None:
     calls = LiveCalls()
     await calls.drain(0)
-    assert not calls.accepting
+    assert calls.draining
     with pytest.raises(Unavailable, match="draining") as caught:
         calls.reserve()
     assert caught.value.retry_after_s > 0
@@ -95,7 +72,7 @@ async def test_draining_waits_for_the_last_call_to_end_by_itself() -> None:
     first, second = Call(calls), Call(calls)
     draining = asyncio.create_task(calls.drain(60))
     await turns()
-    assert not calls.accepting
+    assert calls.draining
     first.finish()
     await turns()
     assert not draining.done()

@@ -15,7 +15,9 @@ from models.ai import Ai, AiWrite
 from models.aicall import Aicall, AicallWrite
 from models.timestamps import NOT_YET
 from runtime.api.app import create_app
+from runtime.auto_limit import AutoLimit
 from runtime.calls.live_calls import LiveCalls
+from runtime.capacity import Capacity
 from runtime.services import Services
 from runtime.tokens import hash_token
 from tests.adapters.store.samples import CUSTOMER
@@ -48,6 +50,7 @@ class House:
     def assert_idle(self) -> None:
         assert len(self.services.live_calls) == 0
         assert self.services.live_calls._reserved == 0
+        assert self.services.capacity.taken == 0
 
 
 @pytest.fixture
@@ -104,6 +107,72 @@ async def test_a_full_process_refuses_before_it_looks_at_the_token(tmp_path: Pat
         again.disconnect()
         await again.done()
         house.assert_idle()
+
+
+async def test_a_process_without_time_refuses_and_leaves_the_aicall_to_the_next_try(house: House) -> None:
+    now_s = [0.0]
+    auto = AutoLimit(lambda: now_s[0])
+    capacity = Capacity(
+        max_calls=0,
+        auto=auto,
+        draining=lambda: False,
+        engine_busy=lambda: 0.0,
+        on_refused=house.services.metrics.call_refused,
+    )
+
+    def seconds(lag_s: float) -> None:
+        for _ in range(20):
+            now_s[0] += 1
+            capacity.observe(lag_s=lag_s, loop_busy=0.1)
+
+    busy = House(replace(house.services, capacity=capacity))
+    (_, first), (aicall_id, url) = await busy.url(), await busy.url()
+    seconds(lag_s=1.0)
+    # The first call is taken however late the loop is.
+    taken = Wire(busy.app, first)
+    await until(lambda: taken.kinds == ["accept"])
+    refused = Wire(busy.app, url)
+    await refused.done()
+    assert refused.status == 503
+    headers = dict(refused.sent[0]["headers"])
+    assert headers[b"retry-after"] == b"5"
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert b"event loop runs late" in body_of(refused)
+    assert TOKEN.encode() not in body_of(refused)
+    assert b'aicall_calls_refused_total{reason="loop_lag"} 1.0' in busy.services.metrics.render()
+    assert (await busy.services.store.get_aicall(aicall_id, customer_id=None)).status == "initiating"
+    seconds(lag_s=0.0)
+    again = Wire(busy.app, url)
+    await until(lambda: again.kinds == ["accept"])
+    assert capacity.taken == 2
+    for wire in (taken, again):
+        wire.disconnect()
+        await wire.done()
+    busy.assert_idle()
+
+
+async def test_refusals_are_counted_by_their_reason(house: House) -> None:
+    aicall_id, url = await house.url()
+    for dialled, reason in (
+        (url + "x", "unauthorized"),
+        (url + "?protocol=x", "invalid_field"),
+        (url.replace(str(aicall_id), "x"), "not_found"),
+    ):
+        wire = Wire(house.app, dialled)
+        await wire.done()
+        counted = f'aicall_calls_refused_total{{reason="{reason}"}} 1.0'
+        assert counted.encode() in house.services.metrics.render()
+
+
+async def test_a_process_that_drains_refuses_with_a_reason(house: House) -> None:
+    aicall_id, url = await house.url()
+    await house.services.live_calls.drain(0)
+    wire = Wire(house.app, url)
+    await wire.done()
+    assert wire.status == 503
+    assert b"draining" in body_of(wire)
+    assert b'aicall_calls_refused_total{reason="draining"} 1.0' in house.services.metrics.render()
+    assert (await house.services.store.get_aicall(aicall_id, customer_id=None)).status == "initiating"
 
 
 async def test_of_two_connections_for_the_last_place_one_gets_it(tmp_path: Path) -> None:
