@@ -16,6 +16,9 @@ from runtime.calls.bounded import within
 SEND_TIMEOUT_S = 5.0
 """A phone system that takes nothing for so long is gone, seconds."""
 
+_READER_FIRST_S = 0.5
+"""How long the reader may take to see the end of a socket on which sending has failed, seconds."""
+
 _BROKEN_CODES = frozenset({1002, 1003, 1007, 1009})
 """Close codes of a socket on which WebSocket itself was violated: bad frame, wrong type, not UTF-8, too big."""
 
@@ -160,10 +163,15 @@ class CallSocket:
         try:
             for message in messages:
                 await within(SEND_TIMEOUT_S, self._write(message))
+        except TimeoutError:
+            self._lost = True
+            logger.debug("the phone system takes nothing any more")
+            self._on_lost()
         except Exception as error:  # noqa: BLE001 - servers raise errors of their own on a dead socket
             self._lost = True
             logger.debug("the media socket is lost: {}", type(error).__name__)
-            self._on_lost()
+            # The reader is about to learn why, and knows better what it means.
+            asyncio.get_running_loop().call_later(_READER_FIRST_S, self._on_lost)
 
     def _write(self, message: Message) -> Coroutine[object, Any, None]:
         return self._socket.send_text(message) if isinstance(message, str) else self._socket.send_bytes(message)

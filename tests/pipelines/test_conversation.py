@@ -17,7 +17,7 @@ from tests.standins.replies import ChatRequest, Reply
 
 pytestmark = pytest.mark.virtual_time
 
-FOX = "the quick brown fox jumps over it"
+MOON = "a yellow moon rose over the lake"
 """Nothing that the script or its recogniser knows."""
 
 
@@ -258,7 +258,7 @@ async def test_whoever_is_not_understood_is_asked_again_every_time(inference: In
     async with calls.calling(inference=inference) as call:
         await call.bot_lines(1)
         for count in range(4):
-            await call.caller.say(FOX)
+            await call.caller.say(MOON)
             await call.bot_lines(2 + count, timeout_s=5)
         await call.caller.say(APPOINTMENT)
         await call.bot_lines(6)
@@ -270,7 +270,7 @@ async def test_whoever_is_not_understood_is_asked_again_every_time(inference: In
 async def test_noise_over_the_bot_gets_an_answer_too(inference: InferenceEngine) -> None:
     async with calls.calling(inference=inference) as call:
         await asyncio.sleep(1)
-        await call.caller.say(FOX)
+        await call.caller.say(MOON)
         assert (await call.bot_lines(2, timeout_s=5))[1] == "Could you say that again?"
 
 
