@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
 
 from models.errors import AicallError
 from models.status import AicallStatus
@@ -84,6 +85,14 @@ class Metrics:
             ["action", "cause"],
             registry=self._registry,
         )
+        self._early_answers = Counter(
+            "aicall_early_answers",
+            "Answers begun before the caller's turn was certainly over: kept, or thrown away.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        for outcome in ("kept", "discarded"):
+            self._early_answers.labels(outcome)
         self._provider_errors = Counter(
             "aicall_provider_errors",
             "Failures of speech and language vendors.",
@@ -107,6 +116,10 @@ class Metrics:
         """
         self._call_limit.set_function(limit)
         self._engine_busy.set_function(engine_busy)
+
+    def watch_engine(self, engine: Collector) -> None:
+        """Read these metrics too whenever the metrics are read."""
+        self._registry.register(engine)
 
     def watch_loop(self, worst_lag_s: Callable[[], float]) -> None:
         """Take the loop's longest lag of late from this function whenever the metrics are read, seconds."""
@@ -152,6 +165,11 @@ class Metrics:
             cause: Why.
         """
         self._barge_ins.labels(action, cause).inc()
+
+    def answered_early(self, *, kept: int, discarded: int) -> None:
+        """Count a call's early answers."""
+        self._early_answers.labels("kept").inc(kept)
+        self._early_answers.labels("discarded").inc(discarded)
 
     def provider_failed(self, *, seat: str, provider: str) -> None:
         """Count a vendor's failure.

@@ -22,6 +22,7 @@ from adapters.providers import preload
 from adapters.store.factory import create_store
 from adapters.store.keyring import load_or_create_key
 from models.errors import InvalidField
+from pipelines.greeting_cache import GreetingCache
 from pipelines.inference import InferenceEngine
 from runtime.api.app import create_app
 from runtime.api_key import ApiKey, load_or_create_api_key
@@ -29,6 +30,7 @@ from runtime.auto_limit import AutoLimit
 from runtime.calls.live_calls import LiveCalls
 from runtime.calls.web_socket import CallWebSocket
 from runtime.capacity import Capacity
+from runtime.engine_metrics import EngineMetrics
 from runtime.loop_watch import LoopPeriod, LoopWatch
 from runtime.metrics import Metrics
 from runtime.rehearsal import loaded_for_good, rehearse
@@ -140,6 +142,8 @@ async def open_services(
         if warm:
             # A vendor's SDK takes up to a second to import, in which no call's audio would move.
             preload(clients)
+        greetings = GreetingCache()
+        metrics.watch_engine(EngineMetrics(inference, greetings))
         yield Services(
             settings=settings,
             store=store,
@@ -148,6 +152,7 @@ async def open_services(
             inference=inference,
             clients=clients,
             metrics=metrics,
+            greetings=greetings,
             api_key=key.secret,
         )
 

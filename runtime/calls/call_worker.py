@@ -309,6 +309,9 @@ class CallWorker:
 
     async def _release(self, reason: EndReason, deadline_s: float) -> None:
         conversation, conversing = self._conversation, self._conversing
+        if conversation is not None:
+            early = conversation.early_answers
+            self._services.metrics.answered_early(kept=early.kept, discarded=early.discarded)
         if (
             conversation is not None
             and conversing is not None

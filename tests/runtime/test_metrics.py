@@ -42,6 +42,15 @@ def test_live_calls_are_read_when_asked_for() -> None:
     assert value(metrics, "aicall_live_calls") == 3
 
 
+def test_early_answers_start_at_zero_and_count() -> None:
+    metrics = Metrics()
+    assert value(metrics, "aicall_early_answers_total", outcome="kept") == 0
+    metrics.answered_early(kept=2, discarded=1)
+    metrics.answered_early(kept=1, discarded=0)
+    assert value(metrics, "aicall_early_answers_total", outcome="kept") == 3
+    assert value(metrics, "aicall_early_answers_total", outcome="discarded") == 1
+
+
 def test_what_fits_and_how_busy_the_process_is() -> None:
     metrics = Metrics()
     limits, engine, worst_s = [math.inf, 7.0], [0.0, 0.5], [0.25, 0.0]

@@ -255,7 +255,7 @@ async def test_hang_up_while_a_tool_runs(tmp_path: Path, monkeypatch: pytest.Mon
         async with dial(aicall["media_url"]) as phone:
             await phone.start()
             await phone.until(lambda: phone.of("mark"))
-            while not await messages_of(desk, aicall):
+            while not await messages_of(desk, aicall):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             # The tool waits for the caller's words to be written, and another process holds the database.
             with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as other:
