@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -79,14 +80,27 @@ def pronunciations(words: frozenset[str]) -> dict[str, tuple[str, ...]]:
     Raises:
         ProviderError: pocketsphinx is not installed.
     """
-    found: dict[str, list[str]] = {}
-    with (_model_path() / "cmudict-en-us.dict").open(encoding="utf-8") as file:
-        for line in file:
-            name, _, phones = line.partition(" ")
-            word = name.partition("(")[0]
-            if word in words:
-                found.setdefault(word, []).append(phones.strip())
-    return {word: tuple(phones) for word, phones in found.items()}
+    lines = _dictionary()
+    found = {}
+    for word in words:
+        # The second way to say a word stands as "word(2)".
+        phones = [*_entries(lines, f"{word} ".encode()), *_entries(lines, f"{word}(".encode())]
+        if phones:
+            found[word] = tuple(phones)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> list[bytes]:
+    """The dictionary's lines in order. Reading them takes 60 ms, in which no call's audio would move."""
+    return sorted((_model_path() / "cmudict-en-us.dict").read_bytes().splitlines())
+
+
+def _entries(lines: list[bytes], prefix: bytes) -> Iterator[str]:
+    at = bisect_left(lines, prefix)
+    while at < len(lines) and lines[at].startswith(prefix):
+        yield lines[at].partition(b" ")[2].decode().strip()
+        at += 1
 
 
 def unknown_words(phrases: Sequence[str]) -> frozenset[str]:
