@@ -83,15 +83,13 @@ class Link(asyncio.Protocol):
 
     def send(self, messages: Iterable[Message]) -> None:
         """Write messages, one frame each; nothing once either side has closed."""
-        peer = self._peer
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._peer.state is not State.OPEN:
+            return
         for message in messages:
-            if peer.state is not State.OPEN:
-                return
-            if isinstance(message, str):
-                peer.send_text(message.encode())
-            else:
-                peer.send_binary(message)
-            self._flush()
+            # Whole messages leave the protocol's state as it is, so its checks are not needed for each of them.
+            frame = Frame(Opcode.TEXT, message.encode()) if isinstance(message, str) else Frame(Opcode.BINARY, message)
+            transport.write(frame.serialize(mask=True))
 
     async def hang_up(self, timeout_s: float) -> None:
         """Close in order; cut the connection off when the far end takes too long.

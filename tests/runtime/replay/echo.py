@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import sys
 from base64 import b64encode
 from collections import deque
@@ -19,13 +20,17 @@ from websockets.speedups import apply_mask
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PAYLOAD = b'"payload": "'
 _STREAM = b'"streamSid": "'
+_TALK_S = 5.0
+"""Of so many seconds it talks in a part, each connection in another one."""
 
 
 class Echo(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, share: float) -> None:
         self._delay_s = delay_s
+        self._share = share
+        self._phase_s = random.uniform(0.0, _TALK_S)
         self._rest = b""
         self._upgraded = False
         self._head = b""
@@ -90,6 +95,8 @@ class Echo(asyncio.Protocol):
 
     def _later(self, answer: bytes) -> None:
         due_s = self._loop.time() + self._delay_s
+        if (due_s + self._phase_s) % _TALK_S >= self._share * _TALK_S:
+            return
         self._due.append((due_s, answer))
         if self._timer is None:
             self._timer = self._loop.call_at(due_s, self._send_due)
@@ -108,10 +115,10 @@ def frame(opcode: int, payload: bytes) -> bytes:
     return head + payload
 
 
-async def serve(port: int, delay_s: float, last_s: float) -> None:
+async def serve(port: int, delay_s: float, share: float, last_s: float) -> None:
     """Serve for some seconds."""
     loop = asyncio.get_running_loop()
-    async with await loop.create_server(lambda: Echo(delay_s), "127.0.0.1", port, backlog=1024) as server:
+    async with await loop.create_server(lambda: Echo(delay_s, share), "127.0.0.1", port, backlog=1024) as server:
         sys.stdout.write(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/\n")
         sys.stdout.flush()
         await asyncio.sleep(last_s)
@@ -121,6 +128,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=4.0, help="seconds from heard to said")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the time in which it says anything")
     parser.add_argument("--last", type=float, default=120.0, help="seconds until it ends by itself")
     options = parser.parse_args()
-    asyncio.run(serve(options.port, options.delay, options.last))
+    asyncio.run(serve(options.port, options.delay, options.share, options.last))
