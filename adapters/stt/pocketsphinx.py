@@ -30,6 +30,7 @@ from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
 from adapters.stt.frames import SpeechNotUnderstoodFrame
+from adapters.stt.lead_in import utterance_start
 from adapters.stt.pocketsphinx_model import MIN_SCORE, RecognizerPool, grammar_phrases
 from models.errors import AicallError, InvalidField
 
@@ -139,9 +140,10 @@ class PocketsphinxSTTService(STTService):
 
     def _begin(self, start_s: float) -> None:
         self._end()
-        lead_in = self._bytes(min(start_s, _LONGEST_START_S) + _LEAD_IN_S)
+        confirmation_s = min(start_s, _LONGEST_START_S)
+        begin = utterance_start(self._recent, self.sample_rate, confirmation_s=confirmation_s, lead_in_s=_LEAD_IN_S)
         utterance = _Utterance(piece_bytes=self._bytes(_PIECE_S), max_bytes=self._bytes(_MAX_UTTERANCE_S))
-        utterance.add(bytes(self._recent[-lead_in:]))
+        utterance.add(bytes(self._recent[begin:]))
         self._recent.clear()
         self._utterance = utterance
         task = self.create_task(self._decode(utterance), name="decode")

@@ -73,6 +73,16 @@ async def test_understands_from_the_first_syllable(rate_hz: int) -> None:
         assert not pipe.up.of(ErrorFrame)
 
 
+async def test_a_first_word_before_a_late_confirmation_is_heard() -> None:
+    pcm = spoken(APPOINTMENT)
+    late = int(0.7 * 16_000) * 2
+    async with piped(PocketsphinxSTTService(phrases=PHRASES)) as pipe:
+        await pipe.send(*silence(1.0), *audio(pcm[:late]), VADUserStartedSpeakingFrame(start_secs=0.2))
+        await pipe.send(*audio(pcm[late:]), *silence(0.2), VADUserStoppedSpeakingFrame(stop_secs=0.2))
+        await pipe.down.until(lambda: len(outcomes(pipe)) == 1)
+        assert outcomes(pipe) == [APPOINTMENT]
+
+
 async def test_shows_the_phrase_as_it_grows() -> None:
     async with piped(PocketsphinxSTTService(phrases=PHRASES)) as pipe:
         await hear(pipe, spoken(APPOINTMENT))
