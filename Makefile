@@ -53,7 +53,8 @@ $(READY): requirements-dev.txt pyproject.toml
 # UPGRADE=--upgrade renews every pin; without it only what pyproject.toml asks for moves.
 LOCK = uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) \
-	--extra anthropic --extra deepgram --extra elevenlabs
+	--extra anthropic --extra aws --extra cartesia --extra deepgram --extra dialogflow --extra elevenlabs --extra google \
+	--extra hume
 
 lock: ## renew the hash-locked requirements after a change to pyproject.toml
 	@set -eu; \
@@ -63,7 +64,8 @@ lock: ## renew the hash-locked requirements after a change to pyproject.toml
 	$$python -m venv "$$tools"; \
 	"$$tools/bin/python" -m pip install --quiet uv; \
 	"$$tools"/bin/$(LOCK) pyproject.toml -o requirements.txt; \
-	"$$tools"/bin/$(LOCK) --extra local --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	"$$tools"/bin/$(LOCK) --extra local --extra kokoro --extra moonshine --extra piper \
+	  --extra whisper --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## remove everything that a command here made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out bench-out
