@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from adapters.clients import SharedClients
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import Credentials, LlmRequest, ProviderRow, Seat, SeatTable, SttRequest, TtsRequest
+from adapters.requests import Credentials, LlmRequest, SttRequest, TtsRequest
+from adapters.seats import ProviderOption, ProviderRow, Seat, SeatTable
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 
@@ -30,15 +31,18 @@ def providers_document(environ: Mapping[str, str]) -> dict[str, list[dict[str, A
 
 
 def _describe(row: ProviderRow, environ: Mapping[str, str]) -> dict[str, Any]:
+    why_not = row.why_not(environ)
     return {
         "name": str(row.name),
         "label": row.label,
-        "runs": row.runs and row.installed,
-        "why_not": row.why_not or None,
+        "runs": not why_not,
+        "why_not": why_not or None,
         "key_variable": row.key_variable or None,
         "key_set": bool(row.key_variable and environ.get(row.key_variable)),
         "base_url_variable": row.base_url_variable,
         "base_url_set": bool(environ.get(row.base_url_variable)),
+        "own_endpoint": row.own_endpoint,
+        "options": [_describe_option(option) for option in row.options] or None,
         "extra": row.extra or None,
         "installed": row.installed,
         "default_model": row.default_model or None,
@@ -47,6 +51,16 @@ def _describe(row: ProviderRow, environ: Mapping[str, str]) -> dict[str, Any]:
         "languages": list(row.languages) or None,
         "sample_rates_hz": list(row.sample_rates_hz) or None,
         "capabilities": sorted(row.capabilities),
+    }
+
+
+def _describe_option(option: ProviderOption) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "summary": option.summary,
+        "required": option.required,
+        "variable": option.variable or None,
+        "default": option.default or None,
     }
 
 
@@ -61,7 +75,7 @@ def preload(clients: SharedClients) -> None:
     clients.warm()
     for table in TABLES:
         for row in table.rows:
-            if not row.why_not:
+            if not row.why_not({}):
                 row.load_factory()(row, _sample_request(row, clients))
 
 

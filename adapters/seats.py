@@ -13,11 +13,7 @@ from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from adapters.clients import SharedClients
 from models.errors import InvalidField
 
 
@@ -31,6 +27,13 @@ class Seat(StrEnum):
 
 NAME_FIELDS = {Seat.LLM: "engine_model", Seat.STT: "stt_type", Seat.TTS: "tts_type"}
 """The field of an AI that names the vendor of each seat (seed 004)."""
+
+OPTION_FIELDS = {
+    Seat.LLM: "parameter.llm_options",
+    Seat.STT: "parameter.stt_options",
+    Seat.TTS: "parameter.tts_options",
+}
+"""The field of an AI that holds the vendor's options for each seat."""
 
 KEY_FIELDS = {Seat.LLM: "engine_key", Seat.STT: "parameter.stt_key", Seat.TTS: "parameter.tts_key"}
 """The field of an AI that holds the vendor's key for each seat."""
@@ -51,6 +54,41 @@ class Capability(StrEnum):
     """Says when each word is spoken, so that what the caller heard is known to the word."""
 
 
+class KeyKind(StrEnum):
+    """What the key of a vendor looks like, in ``engine_key``, ``parameter.stt_key`` or ``parameter.tts_key``."""
+
+    PLAIN = "plain"
+    """One string, sent as it is."""
+    AWS = "aws"
+    """``ID:SECRET``, ``ID:SECRET:SESSION_TOKEN``, or JSON with ``access_key_id``, ``secret_access_key`` and, for
+    temporary ones, ``session_token``. Else the variables that AWS' own tools read."""
+    GOOGLE = "google"
+    """The JSON of a service account's key, as Google's console gives it; else the file that the variable names."""
+    PAIR = "pair"
+    """``USER_ID:KEY``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOption:
+    """What a vendor needs to know beside its key, from ``parameter.llm_options``, ``stt_options`` or ``tts_options``.
+
+    Attributes:
+        name: Its name there.
+        summary: What it is, for people.
+        variable: Environment variable that gives it where the AI does not; '' for none.
+        default: Its value when nobody gives one.
+        required: Whether there must be one.
+        pattern: Regular expression that the whole value must match.
+    """
+
+    name: str
+    summary: str
+    variable: str = ""
+    default: str = ""
+    required: bool = False
+    pattern: str = r"[^\x00-\x1f\x7f]{0,500}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderRow:
     """One vendor in one seat.
@@ -61,15 +99,24 @@ class ProviderRow:
         seat: The seat.
         factory: ``module:function`` that makes the service from the row and a request; '' when this version cannot
             run the vendor.
-        retired: Why the vendor cannot be used any more; '' when it can.
+        retired: Why the vendor cannot be used any more; '' when it can. Where the operator names an endpoint for it, it
+            can be used all the same.
+        retired_models: Models that the vendor has ended, each with what to use instead; a name that ends in ``*``
+            stands for all that begin so.
         key_variable: The vendor's usual environment variable for the key; '' when it needs none.
-        base_url: The vendor's own endpoint, in the form that its client takes.
+        key_kind: What the key looks like.
+        key_optional: Whether a call can do without the key.
+        base_url: The vendor's own endpoint, in the form that its client takes; ``{name}`` stands for an option.
+        options: What else can be said to it.
+        own_endpoint: Whether an AI may name an endpoint of its own, with the option ``base_url``.
         extra: The extra of this package that the vendor needs; '' when the core suffices.
         module: The module that shows whether the extra is installed.
         default_model: Model that is taken or recommended when none is given.
         default_voice: Voice that is taken when none is given; '' when one must be given.
         voices: All voices, where the vendor has a closed set; empty where any name may exist.
-        languages: Base language codes (``en``) that are understood; empty when any may be.
+        languages: Languages that are understood, in the vendor's own form (``en``, ``en-US``); empty when any may be.
+        language_aliases: BCP 47 tags in small letters, to the vendor's form where that is not the tag or its beginning.
+        account: ``adapters.accounts`` module that asks the vendor about a key, its voices and its models; '' for none.
         sample_rates_hz: Rates of audio that the vendor offers, ascending, Hz; empty when any will do.
         capabilities: What the service can do.
     """
@@ -79,14 +126,21 @@ class ProviderRow:
     seat: Seat
     factory: str = ""
     retired: str = ""
+    retired_models: Mapping[str, str] = field(default_factory=dict)
     key_variable: str = ""
+    key_kind: KeyKind = KeyKind.PLAIN
+    key_optional: bool = False
     base_url: str = ""
+    options: tuple[ProviderOption, ...] = ()
+    own_endpoint: bool = False
     extra: str = ""
     module: str = ""
     default_model: str = ""
     default_voice: str = ""
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    language_aliases: Mapping[str, str] = field(default_factory=dict)
+    account: str = ""
     sample_rates_hz: tuple[int, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
 
@@ -105,10 +159,13 @@ class ProviderRow:
         """Whether everything that the service imports is installed."""
         return not self.module or find_spec(self.module) is not None
 
-    @property
-    def why_not(self) -> str:
-        """Why no call can use this vendor, for people; '' when one can."""
-        if self.retired:
+    def why_not(self, environ: Mapping[str, str]) -> str:
+        """Why no call can use this vendor, for people; '' when one can.
+
+        Args:
+            environ: Environment variables.
+        """
+        if self.retired and not environ.get(self.base_url_variable):
             return self.retired
         if not self.runs:
             return f"{self.label} is not available in this version"
@@ -116,15 +173,57 @@ class ProviderRow:
             return f"{self.label} needs an extra: pip install 'aicall-runtime[{self.extra}]'"
         return ""
 
-    def require_usable(self) -> None:
+    def require_usable(self, environ: Mapping[str, str]) -> None:
         """Check that a call can use this vendor.
+
+        Args:
+            environ: Environment variables.
 
         Raises:
             InvalidField: It is retired, not available in this version, or its extra is missing. Names ``engine_model``,
                 ``stt_type`` or ``tts_type``.
         """
-        if self.why_not:
-            raise InvalidField(NAME_FIELDS[self.seat], self.why_not)
+        why_not = self.why_not(environ)
+        if why_not:
+            raise InvalidField(NAME_FIELDS[self.seat], why_not)
+
+    def check_model(self, model: str, environ: Mapping[str, str]) -> None:
+        """Check that the vendor has not ended a model.
+
+        Args:
+            model: The vendor's name of it.
+            environ: Environment variables; an endpoint of the operator's may have any model.
+
+        Raises:
+            InvalidField: It has; names ``engine_model`` and says what to use.
+        """
+        if environ.get(self.base_url_variable):
+            return
+        for name, message in self.retired_models.items():
+            if model == name or (name.endswith("*") and model.startswith(name[:-1])):
+                raise InvalidField(NAME_FIELDS[self.seat], message)
+
+    def language_code(self, tag: str) -> str | None:
+        """Return the vendor's own form of a language.
+
+        Args:
+            tag: BCP 47 tag in any case; '' for the vendor's default.
+
+        Returns:
+            The form that the vendor takes; '' for its default; None when it does not understand the language.
+        """
+        wanted = tag.lower()
+        if not wanted or not self.languages:
+            return tag
+        known = {code.lower(): code for code in self.languages}
+        base = wanted.partition("-")[0]
+        for candidate in (wanted, base):
+            alias = self.language_aliases.get(candidate)
+            if alias is not None:
+                return alias
+            if candidate in known:
+                return known[candidate]
+        return None
 
     def sample_rate_for(self, wanted_hz: int) -> int:
         """The rate to ask the vendor for, Hz: the wanted one, else the next higher one, else the highest."""
@@ -136,84 +235,11 @@ class ProviderRow:
         """Import the service's module and return its factory. The first time, this takes up to 2 s of CPU.
 
         Raises:
-            InvalidField: As `require_usable`.
+            InvalidField: The vendor is not available in this version, or its extra is missing.
         """
-        self.require_usable()
+        self.require_usable({self.base_url_variable: "set"})
         module, _, function = self.factory.partition(":")
         return cast("Callable[[ProviderRow, Any], Any]", getattr(import_module(module), function))
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """How to reach a vendor.
-
-    Attributes:
-        key: The key; empty for vendors that need none.
-        base_url: The endpoint, in the form that the vendor's client takes.
-    """
-
-    key: SecretStr
-    base_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlmRequest:
-    """What a language-model service is made from.
-
-    Attributes:
-        model: The vendor's name of the model.
-        system_instruction: The system prompt.
-        credentials: Key and endpoint.
-        clients: The process's shared clients.
-        function_call_timeout_s: Longest a tool function may take, seconds.
-    """
-
-    model: str
-    system_instruction: str
-    credentials: Credentials
-    clients: SharedClients
-    function_call_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SttRequest:
-    """What a speech-to-text service is made from.
-
-    Attributes:
-        language: BCP 47 tag, '' for the vendor's default.
-        sample_rate_hz: Rate of the caller's audio, Hz; 16-bit mono.
-        phrases: What the caller is expected to say, for recognisers that use it.
-        extra_wait_s: How much later than after 0.2 s of silence the caller's stop is noticed, seconds: is added to the
-            time that a turn waits for the final transcript, since Pipecat subtracts ``stop_secs`` from it.
-        credentials: Key and endpoint.
-        clients: The process's shared clients.
-    """
-
-    language: str
-    sample_rate_hz: int
-    phrases: Sequence[str]
-    extra_wait_s: float
-    credentials: Credentials
-    clients: SharedClients
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TtsRequest:
-    """What a text-to-speech service is made from.
-
-    Attributes:
-        voice: The vendor's name of the voice.
-        language: BCP 47 tag, '' to leave it to the voice.
-        sample_rate_hz: Rate that the service's audio shall have, one that the vendor offers, Hz.
-        credentials: Key and endpoint.
-        clients: The process's shared clients.
-    """
-
-    voice: str
-    language: str
-    sample_rate_hz: int
-    credentials: Credentials
-    clients: SharedClients
 
 
 @dataclass(frozen=True)
@@ -242,65 +268,3 @@ class SeatTable:
         if row is None:
             raise InvalidField(NAME_FIELDS[self.seat], f"unknown provider; known: {', '.join(self._by_name)}")
         return row
-
-
-def resolve_key(row: ProviderRow, given: SecretStr, environ: Mapping[str, str]) -> SecretStr:
-    """Return the key to use: the AI's own, else the one of the vendor's usual variable.
-
-    Args:
-        row: The vendor.
-        given: The AI's key, empty when it has none.
-        environ: Environment variables.
-
-    Returns:
-        The key; empty when the vendor needs none.
-
-    Raises:
-        InvalidField: There is no key. Names ``engine_key``, ``parameter.stt_key`` or ``parameter.tts_key``.
-    """
-    if not row.key_variable:
-        return SecretStr("")
-    key = given if given.get_secret_value() else SecretStr(environ.get(row.key_variable, ""))
-    if not key.get_secret_value():
-        message = f"is required: {row.label} needs a key and {row.key_variable} is not set"
-        raise InvalidField(KEY_FIELDS[row.seat], message)
-    return key
-
-
-def resolve_base_url(row: ProviderRow, environ: Mapping[str, str]) -> str:
-    """Return the vendor's endpoint, without a slash at the end.
-
-    ``http`` and ``ws`` stand for each other, so that one variable serves a vendor that has both.
-
-    Args:
-        row: The vendor.
-        environ: Environment variables.
-
-    Raises:
-        InvalidField: The variable holds no URL; names the variable.
-    """
-    url = environ.get(row.base_url_variable, "") or row.base_url
-    if not url:
-        return ""
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https", "ws", "wss") or not _has_host(url):
-        raise InvalidField(row.base_url_variable, "must be a URL such as https://host or wss://host")
-    secure = "s" if scheme in ("https", "wss") else ""
-    kind = "ws" if row.base_url.startswith("ws") else "http"
-    return f"{kind}{secure}://{rest.rstrip('/')}"
-
-
-def _has_host(url: str) -> bool:
-    try:
-        return bool(urlsplit(url).hostname)
-    except ValueError:
-        return False
-
-
-def resolve_credentials(row: ProviderRow, given: SecretStr, environ: Mapping[str, str]) -> Credentials:
-    """Return the key and the endpoint to use.
-
-    Raises:
-        InvalidField: As `resolve_key` and `resolve_base_url`.
-    """
-    return Credentials(resolve_key(row, given, environ), resolve_base_url(row, environ))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from adapters.credentials import resolve_credentials, resolve_options
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import ProviderRow, resolve_credentials
+from adapters.seats import ProviderRow
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.ai import AiFields, AiSecrets
@@ -24,29 +25,31 @@ def validate_ai(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]
         environ: Environment variables.
 
     Raises:
-        InvalidField: A provider is retired, not available in this version, or its extra is missing; a key is missing;
-            the script does not exist; the voice is missing or unknown; the recogniser does not know the language. Names
-            the field.
+        InvalidField: A provider or a model is retired, a provider not available in this version, or its extra missing;
+            a key or an option is missing or wrong; the script does not exist; the voice is missing or unknown; the
+            recogniser does not know the language. Names the field.
     """
-    _check(LLM_TABLE[fields.engine.provider], secrets.engine_key, environ)
+    options = fields.options
+    llm = LLM_TABLE[fields.engine.provider]
+    _check(llm, secrets.engine_key, environ, options.llm_options)
+    llm.check_model(fields.engine.model, environ)
     if fields.engine.provider == LlmProvider.SCRIPT:
         _check_script(fields.engine.model)
     stt = STT_TABLE[fields.stt_type]
-    _check(stt, secrets.stt_key, environ)
+    _check(stt, secrets.stt_key, environ, options.stt_options)
     _check_language(stt, fields.stt_language)
     tts = TTS_TABLE[fields.tts_type]
-    _check(tts, secrets.tts_key, environ)
+    _check(tts, secrets.tts_key, environ, options.tts_options)
     _check_voice(tts, fields.tts_voice_id)
 
 
-def _check(row: ProviderRow, key: SecretStr, environ: Mapping[str, str]) -> None:
-    row.require_usable()
-    resolve_credentials(row, key, environ)
+def _check(row: ProviderRow, key: SecretStr, environ: Mapping[str, str], options: Mapping[str, str]) -> None:
+    row.require_usable(environ)
+    resolve_credentials(row, key, environ, resolve_options(row, options, environ))
 
 
 def _check_language(row: ProviderRow, language: str) -> None:
-    base = language.partition("-")[0].lower()
-    if base and row.languages and base not in row.languages:
+    if row.language_code(language) is None:
         raise InvalidField("stt_language", f"{row.label} understands only: {', '.join(row.languages)}")
 
 

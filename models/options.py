@@ -43,6 +43,11 @@ def check_phrase(value: str) -> str:
 Phrase = Annotated[str, Field(max_length=100), AfterValidator(check_phrase)]
 """A word or a few."""
 
+ProviderOptions = Annotated[
+    dict[Annotated[str, Field(max_length=50)], Annotated[str, Field(strict=True, max_length=500)]], Field(max_length=20)
+]
+"""What a vendor needs to know beside its key; which options there are stands in the vendor's row."""
+
 PositiveSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -65,6 +70,9 @@ class CallOptions(BaseModel):
             None for that list.
         interrupt_after_ms: How long after its confirmation a voice cuts the bot off whatever it says, with ``barge_in``
             "confirm", milliseconds.
+        llm_options: Options of the language model, for example its region.
+        stt_options: Options of the recogniser.
+        tts_options: Options of the voice.
         apology: What is said when a vendor fails for good, before the call is ended.
     """
 
@@ -81,6 +89,9 @@ class CallOptions(BaseModel):
     barge_in: BargeInMode = "confirm"
     backchannels: Annotated[tuple[Phrase, ...], Field(max_length=200)] | None = None
     interrupt_after_ms: Annotated[int, Field(strict=True, ge=0, le=2_000)] = 800
+    llm_options: ProviderOptions = Field(default_factory=dict)
+    stt_options: ProviderOptions = Field(default_factory=dict)
+    tts_options: ProviderOptions = Field(default_factory=dict)
     apology: str = "I am sorry, there is a technical problem. Please call again later."
 
 

@@ -11,6 +11,7 @@ from adapters.stt.build import build_stt
 from adapters.tts.build import build_tts, voice_identity
 from models.ai import AiSecrets
 from models.aicall import Aicall
+from models.options import CallOptions
 from models.providers import EngineModel, LlmProvider, SttType, TtsType
 from pipelines.conversation import VoiceServices
 from pipelines.prompts import system_instruction
@@ -43,6 +44,7 @@ def make_voice_services(
         InvalidField: A provider cannot be used here, or its key is missing.
     """
     engine = EngineModel.parse(aicall.ai_engine_model)
+    options = CallOptions.model_validate(aicall.parameter)
     stt = build_stt(
         SttType(aicall.ai_stt_type),
         key=secrets.stt_key,
@@ -52,6 +54,7 @@ def make_voice_services(
         resources=clients,
         environ=environ,
         phrases=expected_phrases(engine),
+        options=options.stt_options,
     )
     llm = build_llm(
         engine,
@@ -59,6 +62,9 @@ def make_voice_services(
         system_instruction=system_instruction(init_prompt, aicall.parameter, variables),
         resources=clients,
         environ=environ,
+        options=options.llm_options,
+        session_id=str(aicall.id),
+        language=aicall.stt_language,
     )
     voice: dict[str, Any] = {
         "key": secrets.tts_key,
@@ -67,6 +73,7 @@ def make_voice_services(
         "sample_rate_hz": sample_rate_hz,
         "resources": clients,
         "environ": environ,
+        "options": options.tts_options,
     }
     tts_type = TtsType(aicall.ai_tts_type)
     return VoiceServices(

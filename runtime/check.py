@@ -13,9 +13,10 @@ import httpx
 from pydantic import SecretStr
 
 from adapters.clients import SharedClients
+from adapters.credentials import resolve_credentials
 from adapters.keys import check_key
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import ProviderRow, SeatTable, resolve_credentials
+from adapters.seats import ProviderRow, SeatTable
 from adapters.store.factory import create_store
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
@@ -140,7 +141,7 @@ async def _models() -> CheckResult:
 def _embedded(row: ProviderRow) -> CheckResult:
     name = f"{row.seat} {row.name}"
     if not row.installed:
-        return CheckResult(name, ok=True, detail=f"not installed; {row.why_not}")
+        return CheckResult(name, ok=True, detail=f"not installed; {row.why_not({})}")
     try:
         row.load_factory()
     except (AicallError, ImportError, OSError) as error:
@@ -152,8 +153,9 @@ async def _vendor(row: ProviderRow, environ: Mapping[str, str], clients: SharedC
     name = f"{row.seat} {row.name}"
     if not environ.get(row.key_variable):
         return CheckResult(name, ok=True, detail=f"{row.key_variable} is not set")
-    if row.why_not:
-        return CheckResult(name, ok=False, detail=row.why_not)
+    why_not = row.why_not(environ)
+    if why_not:
+        return CheckResult(name, ok=False, detail=why_not)
     try:
         await check_key(row, resolve_credentials(row, SecretStr(""), environ), clients)
     except InvalidField as error:

@@ -22,6 +22,9 @@ ENV_PREFIX = "AICALL_"
 BASE_URL_PREFIX = "AICALL_BASE_URL_"
 """Beginning of the variables that point a vendor elsewhere; the adapters read them, not these settings."""
 
+ENVIRONMENT_ONLY = frozenset({"AICALL_ALLOW_PRIVATE_ENDPOINTS", "AICALL_MODELS_DIR"})
+"""Further variables that the adapters read."""
+
 Admission = Literal["auto", "fixed"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
@@ -155,7 +158,7 @@ def variable(name: str) -> str:
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """Return which of these environment variables carry our prefix and mean nothing: misspelt ones."""
-    known = {variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields} | ENVIRONMENT_ONLY
     return sorted(
         name
         for name in names

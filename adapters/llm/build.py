@@ -9,8 +9,9 @@ from pipecat.services.llm_service import LLMService
 from pydantic import SecretStr
 
 from adapters.clients import SharedClients
+from adapters.credentials import resolve_credentials, resolve_options
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import LlmRequest, resolve_credentials
+from adapters.requests import LlmRequest
 from models.providers import EngineModel
 
 
@@ -22,6 +23,9 @@ def build_llm(
     resources: SharedClients,
     environ: Mapping[str, str],
     function_call_timeout_s: float = 10.0,
+    options: Mapping[str, str] | None = None,
+    session_id: str = "",
+    language: str = "",
 ) -> LLMService[Any]:
     """Make the service; no connection is opened yet.
 
@@ -32,17 +36,26 @@ def build_llm(
         resources: The process's shared clients.
         environ: Environment variables (keys and ``AICALL_BASE_URL_<PROVIDER>``).
         function_call_timeout_s: Longest a tool function may take, seconds.
+        options: The AI's ``parameter.llm_options``.
+        session_id: The AIcall, for vendors that keep the conversation themselves.
+        language: BCP 47 tag of the call, '' for the vendor's default.
 
     Raises:
-        InvalidField: The provider cannot be used here, or its key is missing; names ``engine_model`` or ``engine_key``.
+        InvalidField: The provider cannot be used here, or its key or an option is missing or wrong; names
+            ``engine_model``, ``engine_key`` or ``parameter.llm_options.…``.
     """
     row = LLM_TABLE[engine.provider]
+    row.require_usable(environ)
     make = row.load_factory()
+    resolved = resolve_options(row, options or {}, environ)
     request = LlmRequest(
         model=engine.model,
         system_instruction=system_instruction,
-        credentials=resolve_credentials(row, key, environ),
+        credentials=resolve_credentials(row, key, environ, resolved),
         clients=resources,
         function_call_timeout_s=function_call_timeout_s,
+        options=resolved,
+        session_id=session_id,
+        language=language,
     )
     return cast("LLMService[Any]", make(row, request))

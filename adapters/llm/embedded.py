@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters.llm.script import ScriptLLMService
-from adapters.seats import LlmRequest, ProviderRow
+from adapters.requests import LlmRequest
+from adapters.seats import ProviderRow
 
 
 def build(row: ProviderRow, request: LlmRequest) -> ScriptLLMService:

@@ -13,7 +13,8 @@ from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.utils.errors import ErrorCategory
 
 from adapters.clients import SharedClients
-from adapters.seats import LlmRequest, ProviderRow
+from adapters.requests import LlmRequest
+from adapters.seats import ProviderRow
 from adapters.vendor_errors import classify
 
 

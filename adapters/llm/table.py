@@ -15,7 +15,15 @@ _CHAT = frozenset({Capability.STREAMING, Capability.TOOLS})
 
 
 def _row(
-    name: LlmProvider, label: str, key_variable: str, base_url: str, default_model: str, *, factory: str = ""
+    name: LlmProvider,
+    label: str,
+    key_variable: str,
+    base_url: str,
+    default_model: str,
+    *,
+    factory: str = "",
+    account: str = "",
+    own_endpoint: bool = False,
 ) -> ProviderRow:
     return ProviderRow(
         name=name,
@@ -26,6 +34,8 @@ def _row(
         base_url=base_url,
         default_model=default_model,
         capabilities=_CHAT,
+        account=account,
+        own_endpoint=own_endpoint,
     )
 
 
@@ -39,6 +49,8 @@ LLM_TABLE = SeatTable(
             "https://api.openai.com/v1",
             "gpt-4.1",
             factory=OPENAI_COMPATIBLE,
+            account="openai",
+            own_endpoint=True,
         ),
         ProviderRow(
             name=LlmProvider.ANTHROPIC,
@@ -49,6 +61,7 @@ LLM_TABLE = SeatTable(
             base_url="https://api.anthropic.com",
             extra="anthropic",
             module="anthropic",
+            account="anthropic",
             default_model="claude-sonnet-4-6",
             capabilities=_CHAT,
         ),

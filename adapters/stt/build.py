@@ -9,8 +9,10 @@ from pipecat.services.stt_service import STTService
 from pydantic import SecretStr
 
 from adapters.clients import SharedClients
-from adapters.seats import SttRequest, resolve_credentials
+from adapters.credentials import resolve_credentials, resolve_options
+from adapters.requests import SttRequest
 from adapters.stt.table import STT_TABLE
+from models.errors import InvalidField
 from models.providers import SttType
 
 _MEASURED_STOP_S = 0.2
@@ -27,6 +29,7 @@ def build_stt(
     resources: SharedClients,
     environ: Mapping[str, str],
     phrases: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
 ) -> STTService:
     """Make the service; it passes no audio on, since nothing behind it listens.
 
@@ -39,19 +42,28 @@ def build_stt(
         resources: The process's shared clients.
         environ: Environment variables (keys and ``AICALL_BASE_URL_<PROVIDER>``).
         phrases: What the caller is expected to say; only the embedded recogniser uses it.
+        options: The AI's ``parameter.stt_options``.
 
     Raises:
-        InvalidField: The recogniser cannot be used here, or its key is missing; names ``stt_type`` or
-            ``parameter.stt_key``.
+        InvalidField: The recogniser cannot be used here, its key or an option is missing or wrong, or it does not
+            understand the language; names ``stt_type``, ``parameter.stt_key``, ``parameter.stt_options.…`` or
+            ``stt_language``.
     """
     row = STT_TABLE[stt_type]
+    row.require_usable(environ)
     make = row.load_factory()
+    resolved = resolve_options(row, options or {}, environ)
+    code = row.language_code(language)
+    if code is None:
+        raise InvalidField("stt_language", f"{row.label} does not understand it")
     request = SttRequest(
-        language=language,
+        language=code,
         sample_rate_hz=sample_rate_hz,
         phrases=phrases,
         extra_wait_s=max(0.0, stop_secs - _MEASURED_STOP_S),
-        credentials=resolve_credentials(row, key, environ),
+        credentials=resolve_credentials(row, key, environ, resolved),
         clients=resources,
+        model=resolved.get("model") or row.default_model,
+        options=resolved,
     )
     return cast("STTService", make(row, request))

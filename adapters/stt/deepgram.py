@@ -33,7 +33,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from adapters.clients import SharedClients
-from adapters.seats import Credentials, ProviderRow, SttRequest
+from adapters.requests import Credentials, SttRequest
+from adapters.seats import ProviderRow
 from adapters.stt.deepgram_wire import CLOSE_STREAM, FINALIZE, KEEP_ALIVE, Result, UnheardAudio, listen_url, parse
 from adapters.stt.frames import CallerPausedFrame, CallerResumedFrame, TranscriptCompleteFrame
 from adapters.vendor_errors import classify
@@ -301,9 +302,10 @@ def build(row: ProviderRow, request: SttRequest) -> DeepgramRecognizer:
         row: Deepgram's row.
         request: What to make it from.
     """
+    del row
     return DeepgramRecognizer(
         credentials=request.credentials,
-        model=row.default_model,
+        model=request.model,
         language=request.language,
         sample_rate=request.sample_rate_hz,
         clients=request.clients,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.seats import ProviderRow, SttRequest
+from adapters.requests import SttRequest
+from adapters.seats import ProviderRow
 from adapters.stt.pocketsphinx import TTFS_P99_S, PocketsphinxSTTService
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.credentials import MODEL
 from adapters.seats import Capability, ProviderRow, Seat, SeatTable
 from models.providers import SttType
 
@@ -13,6 +14,8 @@ STT_TABLE = SeatTable(
             label="Deepgram",
             seat=Seat.STT,
             factory="adapters.stt.deepgram:build",
+            account="deepgram",
+            options=(MODEL,),
             key_variable="DEEPGRAM_API_KEY",
             base_url="wss://api.deepgram.com",
             default_model="nova-3-general",

@@ -12,7 +12,9 @@ from pipecat.services.tts_service import TTSService
 from pydantic import SecretStr
 
 from adapters.clients import SharedClients
-from adapters.seats import ProviderRow, TtsRequest, resolve_credentials
+from adapters.credentials import resolve_credentials, resolve_options
+from adapters.requests import TtsRequest
+from adapters.seats import ProviderRow
 from adapters.tts.table import TTS_TABLE
 from models.errors import InvalidField
 from models.providers import TtsType
@@ -30,6 +32,7 @@ def build_tts(
     sample_rate_hz: int,
     resources: SharedClients,
     environ: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
 ) -> TTSService:
     """Make the service. Its audio frames carry the rate they really have, which is not always the wanted one.
 
@@ -41,12 +44,14 @@ def build_tts(
         sample_rate_hz: Rate of the call's audio, Hz; it is asked of the vendor where the vendor offers it.
         resources: The process's shared clients.
         environ: Environment variables (keys and ``AICALL_BASE_URL_<PROVIDER>``).
+        options: The AI's ``parameter.tts_options``.
 
     Raises:
-        InvalidField: The vendor cannot be used here, or its key or voice is missing; names ``tts_type``,
-            ``parameter.tts_key`` or ``tts_voice_id``.
+        InvalidField: The vendor cannot be used here, or its key, voice or an option is missing or wrong; names
+            ``tts_type``, ``parameter.tts_key``, ``parameter.tts_options.…`` or ``tts_voice_id``.
     """
     row = TTS_TABLE[tts_type]
+    row.require_usable(environ)
     make = row.load_factory()
     request = _request(
         row,
@@ -56,6 +61,7 @@ def build_tts(
         sample_rate_hz=sample_rate_hz,
         clients=resources,
         environ=environ,
+        options=options,
     )
     return cast("TTSService", make(row, request))
 
@@ -69,6 +75,7 @@ def voice_identity(
     sample_rate_hz: int,
     resources: SharedClients,
     environ: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
 ) -> str:
     """Name a voice with everything that shapes its audio, so that what it said once can be played again.
 
@@ -82,6 +89,7 @@ def voice_identity(
         sample_rate_hz: As in `build_tts`.
         resources: As in `build_tts`.
         environ: As in `build_tts`.
+        options: As in `build_tts`.
 
     Returns:
         A string that is equal for equal voices in this process, and says nothing of the key.
@@ -98,11 +106,13 @@ def voice_identity(
         sample_rate_hz=sample_rate_hz,
         clients=resources,
         environ=environ,
+        options=options,
     )
-    parts = [("row", row.name), ("model", row.default_model)]
+    parts = [("row", row.name)]
     parts += [(one.name, getattr(request, one.name)) for one in fields(request) if one.name != "clients"]
     # A SecretStr shows itself as asterisks.
-    parts.append(("key", request.credentials.key.get_secret_value()))
+    secrets = (request.credentials.key, request.credentials.session_token)
+    parts += [("key", secret.get_secret_value()) for secret in secrets]
     return hashlib.blake2b(repr(parts).encode(), key=_SECRET, digest_size=16).hexdigest()
 
 
@@ -115,13 +125,18 @@ def _request(
     sample_rate_hz: int,
     clients: SharedClients,
     environ: Mapping[str, str],
+    options: Mapping[str, str] | None,
 ) -> TtsRequest:
     if not (voice or row.default_voice):
         raise InvalidField("tts_voice_id", f"is required: {row.label} has no default voice")
+    resolved = resolve_options(row, options or {}, environ)
     return TtsRequest(
         voice=voice or row.default_voice,
-        language=language,
+        # A voice has its own language; one that the vendor does not know by name is left to it.
+        language=row.language_code(language) or "",
         sample_rate_hz=row.sample_rate_for(sample_rate_hz),
-        credentials=resolve_credentials(row, key, environ),
+        credentials=resolve_credentials(row, key, environ, resolved),
         clients=clients,
+        model=resolved.get("model") or row.default_model,
+        options=resolved,
     )

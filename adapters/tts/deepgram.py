@@ -7,7 +7,8 @@ from typing import Any
 from pipecat.frames.frames import TTSAudioRawFrame, TTSStoppedFrame, TTSTextFrame
 from pipecat.services.deepgram.tts import DeepgramTTSService
 
-from adapters.seats import ProviderRow, TtsRequest
+from adapters.requests import TtsRequest
+from adapters.seats import ProviderRow
 from adapters.tts.speech_socket import SpeechSocket
 from adapters.tts.waiting_text import WaitingText
 

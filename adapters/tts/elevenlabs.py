@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipecat.services.elevenlabs.tts import ElevenLabsTTSService
 
-from adapters.seats import ProviderRow, TtsRequest
+from adapters.requests import TtsRequest
+from adapters.seats import ProviderRow
 from adapters.tts.speech_socket import SpeechSocket
 
 
@@ -21,12 +22,11 @@ def build(row: ProviderRow, request: TtsRequest) -> ElevenLabsVoice:
         row: ElevenLabs' row.
         request: What to make it from.
     """
+    del row
     return ElevenLabsVoice(
         clients=request.clients,
         api_key=request.credentials.key.get_secret_value(),
         url=request.credentials.base_url,
         sample_rate=request.sample_rate_hz,
-        settings=ElevenLabsVoice.Settings(
-            voice=request.voice, model=row.default_model, language=request.language or None
-        ),
+        settings=ElevenLabsVoice.Settings(voice=request.voice, model=request.model, language=request.language or None),
     )

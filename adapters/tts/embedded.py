@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.seats import ProviderRow, TtsRequest
+from adapters.requests import TtsRequest
+from adapters.seats import ProviderRow
 from adapters.tts.espeak import EspeakTTSService
 
 

@@ -12,7 +12,8 @@ from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.openai.tts import OpenAITTSService
 
 from adapters.clients import SharedClients
-from adapters.seats import ProviderRow, TtsRequest
+from adapters.requests import TtsRequest
+from adapters.seats import ProviderRow
 from adapters.tts.voice import Voice
 from adapters.vendor_errors import classify
 
@@ -83,7 +84,8 @@ def build(row: ProviderRow, request: TtsRequest) -> OpenAiTtsService:
         row: OpenAI's row.
         request: What to make it from.
     """
-    settings: Any = OpenAiTtsService.Settings(voice=request.voice, model=row.default_model)
+    del row
+    settings: Any = OpenAiTtsService.Settings(voice=request.voice, model=request.model)
     return OpenAiTtsService(
         clients=request.clients,
         api_key=request.credentials.key.get_secret_value(),

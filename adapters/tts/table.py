@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.credentials import MODEL
 from adapters.seats import Capability, ProviderRow, Seat, SeatTable
 from models.providers import DEFAULT_VOICES, TtsType
 
@@ -16,11 +17,13 @@ TTS_TABLE = SeatTable(
             label="ElevenLabs",
             seat=Seat.TTS,
             factory="adapters.tts.elevenlabs:build",
+            account="elevenlabs",
             key_variable="ELEVENLABS_API_KEY",
             base_url="wss://api.elevenlabs.io",
             default_model="eleven_flash_v2_5",
             default_voice=DEFAULT_VOICES[TtsType.ELEVENLABS],
             sample_rates_hz=(8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+            options=(MODEL,),
             capabilities=_WORDS,
         ),
         ProviderRow(
@@ -28,6 +31,7 @@ TTS_TABLE = SeatTable(
             label="Deepgram",
             seat=Seat.TTS,
             factory="adapters.tts.deepgram:build",
+            account="deepgram",
             key_variable="DEEPGRAM_API_KEY",
             base_url="wss://api.deepgram.com",
             default_voice=DEFAULT_VOICES[TtsType.DEEPGRAM],
@@ -39,6 +43,7 @@ TTS_TABLE = SeatTable(
             label="OpenAI",
             seat=Seat.TTS,
             factory="adapters.tts.openai:build",
+            account="openai",
             key_variable="OPENAI_API_KEY",
             base_url="https://api.openai.com/v1",
             default_model="gpt-4o-mini-tts",
@@ -59,6 +64,7 @@ TTS_TABLE = SeatTable(
                 "verse",
             ),
             sample_rates_hz=(24_000,),
+            options=(MODEL,),
             capabilities=_STREAMING,
         ),
         ProviderRow(

@@ -6,7 +6,8 @@ from pydantic import SecretStr
 
 from adapters.keys import check_key
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import Credentials, ProviderRow
+from adapters.requests import Credentials
+from adapters.seats import ProviderRow
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.errors import ProviderError

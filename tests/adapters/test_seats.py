@@ -1,19 +1,15 @@
-import contextlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from adapters.llm.table import LLM_TABLE
 from adapters.providers import TABLES
-from adapters.seats import ProviderRow, Seat, SeatTable, resolve_base_url, resolve_credentials, resolve_key
+from adapters.seats import ProviderRow, Seat, SeatTable
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.errors import InvalidField
 from models.providers import DEFAULT_VOICES, LlmProvider, SttType, TtsType
 
-NO_KEY = SecretStr("")
 ROWS = [row for table in TABLES for row in table.rows]
 
 
@@ -45,16 +41,61 @@ def test_a_row_is_consistent(row: ProviderRow) -> None:
         assert callable(row.load_factory())
         assert bool(row.key_variable) == bool(row.base_url)
     else:
-        assert row.why_not
+        assert row.why_not({})
         with pytest.raises(InvalidField) as caught:
             row.load_factory()
         assert caught.value.field in ("engine_model", "stt_type", "tts_type")
 
 
-def test_a_retired_vendor_says_why() -> None:
-    with pytest.raises(InvalidField, match="closed at the end of 2025") as caught:
-        TTS_TABLE[TtsType.PLAYHT].require_usable()
+def test_a_retired_vendor_says_why_unless_the_operator_has_an_endpoint_for_it() -> None:
+    row = ProviderRow(name="gone", label="Gone", seat=Seat.TTS, factory="x:y", retired="Gone closed")
+    with pytest.raises(InvalidField, match="Gone closed") as caught:
+        row.require_usable({})
     assert caught.value.field == "tts_type"
+    row.require_usable({"AICALL_BASE_URL_GONE": "http://127.0.0.1:9"})
+    assert TTS_TABLE[TtsType.PLAYHT].retired
+
+
+def test_a_model_that_the_vendor_has_ended_is_refused() -> None:
+    row = ProviderRow(
+        name="v",
+        label="V",
+        seat=Seat.LLM,
+        retired_models={"old": "use new", "older-*": "use newer"},
+        base_url="https://v",
+    )
+    row.check_model("new", {})
+    row.check_model("old-but-good", {})
+    for model, message in (("old", "use new"), ("older-7b", "use newer")):
+        with pytest.raises(InvalidField, match=message) as caught:
+            row.check_model(model, {})
+        assert caught.value.field == "engine_model"
+        row.check_model(model, {"AICALL_BASE_URL_V": "http://127.0.0.1:9"})
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("", ""),
+        ("en-US", "en-US"),
+        ("EN-us", "en-US"),
+        ("en-NZ", "en"),
+        ("de", "de"),
+        ("de-CH", "de"),
+        ("nb-NO", "no"),
+        ("fr", None),
+        ("e", None),
+    ],
+)
+def test_a_language_has_the_vendors_own_form(tag: str, code: str | None) -> None:
+    row = ProviderRow(
+        name="v", label="V", seat=Seat.STT, languages=("en", "en-US", "de", "no"), language_aliases={"nb": "no"}
+    )
+    assert row.language_code(tag) == code
+
+
+def test_a_vendor_without_a_list_takes_any_language() -> None:
+    assert ProviderRow(name="v", label="V", seat=Seat.STT).language_code("tlh") == "tlh"
 
 
 def test_a_missing_extra_names_the_command() -> None:
@@ -68,7 +109,7 @@ def test_a_missing_extra_names_the_command() -> None:
     )
     assert not row.installed
     with pytest.raises(InvalidField) as caught:
-        row.require_usable()
+        row.require_usable({})
     assert caught.value.field == "stt_type"
     assert "pip install 'aicall-runtime[deepgram]'" in caught.value.message
 
@@ -78,60 +119,6 @@ def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(InvalidField, match="known: one") as caught:
         table["two"]
     assert caught.value.field == "tts_type"
-
-
-@pytest.mark.parametrize(
-    ("row", "field", "variable"),
-    [
-        (LLM_TABLE["openai"], "engine_key", "OPENAI_API_KEY"),
-        (STT_TABLE["deepgram"], "parameter.stt_key", "DEEPGRAM_API_KEY"),
-        (TTS_TABLE["elevenlabs"], "parameter.tts_key", "ELEVENLABS_API_KEY"),
-    ],
-)
-def test_a_key_comes_from_the_ai_then_from_the_environment(row: ProviderRow, field: str, variable: str) -> None:
-    assert resolve_key(row, SecretStr("own"), {variable: "shared"}).get_secret_value() == "own"
-    assert resolve_key(row, NO_KEY, {variable: "shared"}).get_secret_value() == "shared"
-    for environ in ({}, {variable: ""}):
-        with pytest.raises(InvalidField) as caught:
-            resolve_key(row, NO_KEY, environ)
-        assert caught.value.field == field
-        assert caught.value.message.startswith("is required: ")
-        assert f"{variable} is not set" in caught.value.message
-
-
-def test_an_embedded_provider_needs_no_key() -> None:
-    credentials = resolve_credentials(STT_TABLE["pocketsphinx"], NO_KEY, {})
-    assert (credentials.key.get_secret_value(), credentials.base_url) == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("row", "url", "expected"),
-    [
-        (LLM_TABLE["openai"], "", "https://api.openai.com/v1"),
-        (LLM_TABLE["openai"], "http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1"),
-        (LLM_TABLE["anthropic"], "https://gateway/anthropic", "https://gateway/anthropic"),
-        (STT_TABLE["deepgram"], "ws://127.0.0.1:9", "ws://127.0.0.1:9"),
-        (TTS_TABLE["deepgram"], "http://127.0.0.1:9", "ws://127.0.0.1:9"),
-        (TTS_TABLE["elevenlabs"], "https://host", "wss://host"),
-        (TTS_TABLE["openai"], "wss://host/v1", "https://host/v1"),
-    ],
-)
-def test_an_endpoint_comes_from_the_environment(row: ProviderRow, url: str, expected: str) -> None:
-    assert resolve_base_url(row, {row.base_url_variable: url}) == expected
-
-
-@given(st.text(max_size=30))
-def test_an_endpoint_is_a_url_or_refused(text: str) -> None:
-    with contextlib.suppress(InvalidField):
-        url = resolve_base_url(STT_TABLE["deepgram"], {"AICALL_BASE_URL_DEEPGRAM": text})
-        assert url.startswith(("ws://", "wss://"))
-
-
-@pytest.mark.parametrize("text", ["host", "//host", "ftp://host", "ws://", "wss:///path", "http://["])
-def test_what_is_no_url_is_refused(text: str) -> None:
-    with pytest.raises(InvalidField, match="must be a URL") as caught:
-        resolve_base_url(STT_TABLE["deepgram"], {"AICALL_BASE_URL_DEEPGRAM": text})
-    assert caught.value.field == "AICALL_BASE_URL_DEEPGRAM"
 
 
 @given(st.sampled_from(ROWS), st.integers(1, 200_000))

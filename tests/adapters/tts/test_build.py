@@ -8,7 +8,7 @@ from pipecat.frames.frames import TTSSpeakFrame, TTSStoppedFrame
 from pydantic import SecretStr
 
 from adapters.clients import SharedClients
-from adapters.seats import TtsRequest
+from adapters.requests import TtsRequest
 from adapters.tts.build import build_tts, voice_identity
 from models.errors import InvalidField
 from models.providers import DEFAULT_VOICES, TtsType
@@ -114,6 +114,8 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("voice", {"voice": "21m00Tcm4TlvDq8ikWAM"}),
     ("language", {"language": "de-DE"}),
     ("sample_rate_hz", {"sample_rate_hz": 16_000}),
+    ("model", {"options": {"model": "eleven_v4"}}),
+    ("options", {"options": {"model": "eleven_v5"}}),
 ]
 
 
