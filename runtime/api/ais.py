@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from adapters.store.base import GrantKind, MediaGrant
 from adapters.validate import validate_ai
+from adapters.verify import verify_ai
 from models.ai import Ai, AiWrite
 from models.timestamps import NOT_YET
 from runtime.api.auth import CustomerId
@@ -24,6 +25,10 @@ router = APIRouter(prefix="/ais", tags=["AIs"], route_class=StrictRoute)
 
 AiId = Annotated[UUID, Path(alias="id", description="Id of the AI.")]
 
+Verify = Annotated[
+    bool, Query(description="Ask the vendors whether they accept the keys, and refuse the AI where one does not.")
+]
+
 
 class MediaUrl(BaseModel):
     """Where a phone system connects.
@@ -36,9 +41,13 @@ class MediaUrl(BaseModel):
 
 
 @router.post("", status_code=201, response_model=Ai)
-async def create_ai(body: AiWrite, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+async def create_ai(
+    body: AiWrite, customer_id: CustomerId, services: CurrentServices, verify: Verify = False
+) -> JSONResponse:
     """Create an AI. Its keys are write-only."""
     validate_ai(body, body.secrets(), services.environ)
+    if verify:
+        await verify_ai(body, body.secrets(), services.environ, services.clients)
     ai = Ai.create(body, id=uuid4(), customer_id=customer_id, now=services.clock())
     await services.store.create_ai(ai)
     return JSONResponse(ai.public(), 201)
@@ -60,10 +69,14 @@ async def get_ai(ai_id: AiId, customer_id: CustomerId, services: CurrentServices
 
 
 @router.put("/{id}", response_model=Ai)
-async def replace_ai(ai_id: AiId, body: AiWrite, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+async def replace_ai(
+    ai_id: AiId, body: AiWrite, customer_id: CustomerId, services: CurrentServices, verify: Verify = False
+) -> JSONResponse:
     """Replace an AI. Keys that the body does not name stay as they are; running AIcalls keep what they began with."""
     stored = await services.store.get_ai(ai_id, customer_id=customer_id)
     validate_ai(body, body.secrets(stored.secrets), services.environ)
+    if verify:
+        await verify_ai(body, body.secrets(stored.secrets), services.environ, services.clients)
     ai = stored.replaced(body, now=services.clock())
     await services.store.update_ai(ai)
     return JSONResponse(ai.public())

@@ -46,6 +46,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: _problem("There is no such resource."),
     409: _problem("The resource is in a state that forbids this."),
     422: _problem("A field is wrong; `errors` names it."),
+    502: _problem("A vendor that was asked refused or did not answer."),
     503: _problem("Draining, or the store does not answer; try again."),
 }
 

@@ -9,6 +9,8 @@ from pydantic import SecretStr
 from models.timestamps import NOT_YET
 from runtime.tokens import verify_token
 from tests.runtime.serving import CANARY, Api, an_ai
+from tests.standins.anthropic import AnthropicStandIn
+from tests.standins.base import DEFAULT_KEY
 
 SEED_FIELDS = {
     "id",
@@ -161,3 +163,18 @@ async def test_a_media_token_is_shown_once_and_replaced(api: Api) -> None:
     assert grant.tm_expire == NOT_YET
     assert [verify_token(token, grant.token_sha256) for token in tokens] == [False, True]
     assert tokens[1] not in (await api.http.get(f"/v1.0/ais/{ai['id']}")).text
+
+
+async def test_keys_are_verified_when_asked(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with AnthropicStandIn() as vendor:
+        monkeypatch.setenv("AICALL_BASE_URL_ANTHROPIC", vendor.base_url)
+        wrong = an_ai(engine_model="anthropic.claude-sonnet-4-6", engine_key=CANARY)
+        problem = await api.problem("POST", "/v1.0/ais", 422, json=wrong, params={"verify": "true"})
+        assert problem["errors"][0]["field"] == "engine_key"
+        assert CANARY not in str(problem)
+        assert not (await api.ok("GET", "/v1.0/ais"))["result"]
+
+        stored = await api.new_ai(**wrong)
+        for body, status in ((wrong, 422), ({**wrong, "engine_key": DEFAULT_KEY}, 200)):
+            answer = await api.http.put(f"/v1.0/ais/{stored['id']}", json=body, params={"verify": "true"})
+            assert answer.status_code == status

@@ -16,6 +16,8 @@ PATHS = {
     "/v1.0/events": {"get"},
     "/v1.0/events/stream": {"get"},
     "/v1.0/providers": {"get"},
+    "/v1.0/providers/{name}/voices": {"get"},
+    "/v1.0/providers/{name}/models": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
