@@ -56,8 +56,8 @@ class PlayoutBuffer:
         self._sample_rate_hz = sample_rate_hz
         self._start_s = start_s
         self._utterance_pause_ms = utterance_pause_ms
-        self._buffer = bytearray()
-        self._output = bytearray()
+        self._buffer: deque[bytes] = deque()
+        self._output: list[bytes] = []
         self._position = 0  # samples since the start, silence included
         self._taken = 0  # samples that left the buffer, played or flushed
         self._pushed = 0  # samples that entered it
@@ -96,7 +96,7 @@ class PlayoutBuffer:
                 self.gaps.append(gap)
         self._dry_since = None
         self._in_utterance = True
-        self._buffer += pcm
+        self._buffer.append(bytes(pcm))
         self._pushed += len(pcm) // PCM_SAMPLE_BYTES
 
     def mark(self, name: str) -> None:
@@ -136,7 +136,7 @@ class PlayoutBuffer:
             What was played since the last call, and the marks that were reached.
         """
         self._advance(now_s)
-        pcm = bytes(self._output)
+        pcm = b"".join(self._output) if len(self._output) != 1 else self._output[0]
         self._output.clear()
         reached = []
         while self._marks and self._marks[0][0] <= self._taken:
@@ -149,13 +149,23 @@ class PlayoutBuffer:
             return
         playing = min(due, self._pushed - self._taken)
         if playing:
-            self._output += self._buffer[: playing * PCM_SAMPLE_BYTES]
-            del self._buffer[: playing * PCM_SAMPLE_BYTES]
+            self._play(playing * PCM_SAMPLE_BYTES)
             self._taken += playing
             if self._taken == self._pushed and self._in_utterance:
                 self._dry_since = self._position + playing
-        self._output += bytes((due - playing) * PCM_SAMPLE_BYTES)
+        if due > playing:
+            self._output.append(bytes((due - playing) * PCM_SAMPLE_BYTES))
         self._position += due
+
+    def _play(self, size: int) -> None:
+        """Move so many bytes from the buffer to the output, piece by piece: most pieces are never copied."""
+        while size:
+            piece = self._buffer.popleft()
+            if len(piece) > size:
+                self._buffer.appendleft(piece[size:])
+                piece = piece[:size]
+            self._output.append(piece)
+            size -= len(piece)
 
     def _ms(self, samples: int) -> float:
         return samples * 1000 / self._sample_rate_hz

@@ -20,6 +20,7 @@ AUDIBLE_DBFS: Final = -50.0
 MERGE_MS: Final = 200.0
 """Pauses up to this long belong to the speech around them, milliseconds."""
 
+_SAMPLE: Final = np.dtype("<i2")
 _CONFIRM_BLOCKS: Final = 2
 """A single loud block is a click, not speech."""
 
@@ -104,27 +105,37 @@ class ActivityTracker:
             pcm: Whole samples of 16-bit signed little-endian mono PCM.
         """
         data = self._rest + pcm if self._rest else pcm
-        whole = len(data) // (2 * self._block)
-        self._rest = data[whole * 2 * self._block :]
-        if data.count(0) == len(data):  # most of a call: worth not waking numpy for
-            for _ in range(whole):
-                self._quiet_block()
+        size = self._block * _SAMPLE.itemsize
+        whole = len(data) // size
+        self._rest = data[whole * size :]
+        if self._rest:
+            data = data[: whole * size]
+        if not whole:
             return
-        samples = np.frombuffer(data, dtype="<i2", count=whole * self._block).astype(np.float64)
-        if samples @ samples < self._energy:  # less than one audible block in all of it
-            for _ in range(whole):
-                self._quiet_block()
+        if data == bytes(len(data)):  # most of a call: worth not waking numpy for
+            self._quiet_blocks(whole)
+            return
+        samples = np.frombuffer(data, _SAMPLE).astype(np.float64)
+        energy = float(samples.dot(samples))
+        if energy < self._energy:  # less than one audible block in all of it
+            self._quiet_blocks(whole)
             return
         for at in range(0, len(samples), self._block):
             block = samples[at : at + self._block]
-            if block @ block >= self._energy:
+            left = len(samples) - at
+            if left > self._block:
+                of_block = float(block.dot(block))
+                energy -= of_block  # squares of 16-bit samples: exact
+            else:
+                of_block = energy
+            if of_block >= self._energy:
                 self._loud_block(block)
             else:
-                self._quiet_block()
+                self._quiet_blocks(1)
 
     def cut(self) -> None:
         """Say that whatever comes next is not a continuation: the playback was flushed."""
-        loud = self._loud(np.frombuffer(self._rest, dtype="<i2").astype(np.float64))
+        loud = self._loud(np.frombuffer(self._rest, _SAMPLE).astype(np.float64))
         self._find_end()
         if self._open_start is not None and len(loud):
             self._open_end = self._position + int(loud[-1]) + 1
@@ -169,10 +180,11 @@ class ActivityTracker:
     def _loud(self, samples: NDArray[np.float64]) -> NDArray[np.intp]:
         return np.flatnonzero(np.abs(samples) >= self._audible)
 
-    def _quiet_block(self) -> None:
+    def _quiet_blocks(self, count: int) -> None:
         self._run = 0
-        self._find_end()
-        self._position += self._block
+        if self._last is not None:
+            self._find_end()
+        self._position += count * self._block
         if self._open_start is not None and self._position - self._open_end > self._merge:
             self._close()
 

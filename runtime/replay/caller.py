@@ -178,10 +178,10 @@ class Caller:
         self.done = True
 
     def _hear(self, now_ms: float) -> list[Message]:
-        played = self._playout.pull(now_ms / 1000)
-        self._ear.feed(played.pcm)
+        pcm, marks = self._playout.pull(now_ms / 1000)
+        self._ear.feed(pcm)
         if self.record.heard is not None:
-            self.record.heard.add(played.pcm)
+            self.record.heard.add(pcm)
         if self.record.tracks:
-            self.record.tracks.bot += played.pcm
-        return [message for name in played.marks for message in self._client.send_mark_reached(name)]
+            self.record.tracks.bot += pcm
+        return [message for name in marks for message in self._client.send_mark_reached(name)] if marks else []

@@ -1,7 +1,8 @@
 """One WebSocket of the harness: websockets' sans-I/O client on a bare asyncio transport.
 
 A harness writes and reads fifty messages a second on each of hundreds of sockets. On a bare transport a message costs
-one call each way: no task, no future and no lock for each of them.
+one call each way: no task, no future and no lock for each of them. Ordinary messages are read and written by
+`runtime.replay.frames`; the handshake, the close and whatever else a frame can be are left to websockets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from websockets.client import ClientProtocol
@@ -20,9 +21,15 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from adapters.media.base import Message
+from runtime.replay.frames import Control, Rest, ServerFrames, client_frame
 
 _HIGH_WATER_BYTES: Final = 32_768
 """What the far end may leave unread before `Listener.paused`, beside the kernel's own buffers, bytes."""
+
+_READ_BYTES: Final = 16_384
+"""What is read at once, bytes. asyncio's own reading allocates 256 KiB each time."""
+
+_HEAD_END: Final = b"\r\n\r\n"
 
 
 class Listener(Protocol):
@@ -41,7 +48,7 @@ class Listener(Protocol):
         """Note that the far end closed, or that the connection broke (no code). Not called after `Link.hang_up`."""
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """One connection, from the upgrade request to the closed socket. Made by `open_link`."""
 
     def __init__(self, uri: WebSocketURI, headers: Mapping[str, str], subprotocol: str | None) -> None:
@@ -63,6 +70,9 @@ class Link(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._text = False
         self._told = False
+        self._received = memoryview(bytearray(_READ_BYTES))
+        self._head_tail: bytes | None = b""  # the last bytes of the answer's head so far; None once it is over
+        self._frames: ServerFrames | None = None  # reads while nothing has come that only websockets reads
 
     async def upgrade(self) -> None:
         """Wait until the far end has accepted the WebSocket.
@@ -81,15 +91,15 @@ class Link(asyncio.Protocol):
         self._early.clear()
         self._tell_if_closed()
 
-    def send(self, messages: Iterable[Message]) -> None:
+    def send(self, messages: Sequence[Message]) -> None:
         """Write messages, one frame each; nothing once either side has closed."""
+        if not messages:
+            return
         transport = self._transport
         if transport is None or transport.is_closing() or self._peer.state is not State.OPEN:
             return
-        for message in messages:
-            # Whole messages leave the protocol's state as it is, so its checks are not needed for each of them.
-            frame = Frame(Opcode.TEXT, message.encode()) if isinstance(message, str) else Frame(Opcode.BINARY, message)
-            transport.write(frame.serialize(mask=True))
+        # Whole messages leave the protocol's state as it is, so they need not pass through it.
+        transport.write(client_frame(messages[0]) if len(messages) == 1 else b"".join(map(client_frame, messages)))
 
     async def hang_up(self, timeout_s: float) -> None:
         """Close in order; cut the connection off when the far end takes too long.
@@ -121,18 +131,20 @@ class Link(asyncio.Protocol):
         self._peer.send_request(request)
         self._flush()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Say where to put what comes; called by asyncio."""
+        del sizehint
+        return self._received
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take what came; called by asyncio."""
-        peer = self._peer
-        peer.receive_data(data)
-        events = peer.events_received()
-        self._flush()
-        for event in events:
-            if isinstance(event, Frame):
-                self._take(event)
-            elif isinstance(event, Response):
-                self._judge(answered=True)
-        self._tell_if_closed()
+        data = self._received[:nbytes].tobytes()
+        if self._frames:
+            self._read_frames(self._frames, data)
+        elif self._head_tail is None:
+            self._read_all(data)
+        else:
+            self._read_head(self._head_tail, data)
 
     def eof_received(self) -> None:
         """Note that the far end writes nothing more; called by asyncio."""
@@ -160,6 +172,44 @@ class Link(asyncio.Protocol):
         """Pass on that it is over; called by asyncio."""
         if self._listener:
             self._listener.resumed()
+
+    def _read_head(self, tail: bytes, data: bytes) -> None:
+        """Read the answer to the upgrade request, and what follows it from the first byte of a frame on."""
+        found = (tail + data).find(_HEAD_END)
+        if found < 0:
+            self._head_tail = (tail + data)[1 - len(_HEAD_END) :]
+            self._read_all(data)
+            return
+        end = found + len(_HEAD_END) - len(tail)
+        self._head_tail = None
+        self._read_all(data[:end])
+        if self._peer.state is State.OPEN:
+            self._frames = ServerFrames()
+            self._read_frames(self._frames, data[end:])
+        elif data[end:]:
+            self._read_all(data[end:])
+
+    def _read_frames(self, frames: ServerFrames, data: bytes) -> None:
+        for received in frames.receive(data):
+            if isinstance(received, Rest):
+                self._frames = None
+                self._read_all(received.data)
+            elif isinstance(received, Control):
+                self._read_all(received.frame)
+            else:
+                self._hand_over(received)
+
+    def _read_all(self, data: bytes) -> None:
+        peer = self._peer
+        peer.receive_data(data)
+        events = peer.events_received()
+        self._flush()
+        for event in events:
+            if isinstance(event, Frame):
+                self._take(event)
+            elif isinstance(event, Response):
+                self._judge(answered=True)
+        self._tell_if_closed()
 
     def _judge(self, *, answered: bool) -> None:
         if self._upgraded.done():
@@ -197,6 +247,9 @@ class Link(asyncio.Protocol):
                 self._peer.fail(CloseCode.INVALID_DATA)
                 self._flush()
                 return
+        self._hand_over(message)
+
+    def _hand_over(self, message: Message) -> None:
         if self._listener:
             self._listener.received(message)
         else:

@@ -143,7 +143,8 @@ class Run:
     started_at: datetime
     duration_s: float
     cpu_s: float
-    records: list[CallRecord]
+    # Not in its words: asyncio's runner puts what its task returned into words, a float for each frame of each call.
+    records: list[CallRecord] = field(repr=False)
     begun_s: Sequence[float] = ()
     server: Sequence[ServerSample] = ()
     answers: Sequence[Answer] = ()

@@ -62,13 +62,18 @@ class Metronome:
             self._set_timer()
 
     def _serve_due(self) -> None:
-        clock = self._loop.time
+        clock, period_ms = self._loop.time, self._period_ms
         now_s = clock()
         limit = len(self._queue)  # beats that have to be caught up leave room for what the sockets bring
         while limit and self._queue and self._queue[0][0] <= now_s:
-            _, origin_s, beats, beat = self._queue.popleft()
+            queue = self._queue
+            _, origin_s, beats, beat = queue.popleft()
             if beat(now_s):
-                self.join(origin_s, beats + 1, beat)
+                due_s = origin_s + (beats + 2) * period_ms / 1000
+                if queue is self._queue and (not queue or queue[-1][0] <= due_s):
+                    queue.append((due_s, origin_s, beats + 1, beat))
+                else:
+                    self.join(origin_s, beats + 1, beat)
             now_s = clock()
             limit -= 1
 

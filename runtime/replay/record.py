@@ -149,7 +149,7 @@ class HeardAudio:
         """
         if self._room <= 0:
             return
-        if pcm.count(0) != len(pcm):
+        if pcm != bytes(len(pcm)):
             self._pieces.append((self._position, pcm))
             self._room -= len(pcm)
         self._position += len(pcm) // 2

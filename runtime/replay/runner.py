@@ -145,9 +145,7 @@ class ScriptRunner:
             utterance.label, TurnKind.SPEECH, start_ms + utterance.speech_start_ms, start_ms + utterance.speech_end_ms
         )
         self._take_turn(speech)
-        for at in range(0, len(utterance.pcm), self._frame_bytes):
-            pcm = utterance.pcm[at : at + self._frame_bytes]
-            yield Frame(pcm.ljust(self._frame_bytes, b"\0"), speaking=True)
+        yield from _frames(utterance.pcm, self._frame_bytes, speaking=True)
 
     def _dial(self, dial: Dial) -> Iterator[Frame]:
         frames = max(1, round(dial.gap_s * 1000 / FRAME_MS))
@@ -198,7 +196,10 @@ class ScriptRunner:
         return self._lines[self._frames % len(self._lines)]
 
 
-@lru_cache(maxsize=8)
-def _frames(pcm: bytes, frame_bytes: int) -> tuple[Frame, ...]:
-    """Cut audio into frames, once for all calls of a run."""
-    return tuple(Frame(pcm[at : at + frame_bytes]) for at in range(0, len(pcm), frame_bytes))
+@lru_cache(maxsize=64)
+def _frames(pcm: bytes, frame_bytes: int, *, speaking: bool = False) -> tuple[Frame, ...]:
+    """Cut audio into frames, the last one filled up with silence; once for all calls of a run."""
+    return tuple(
+        Frame(pcm[at : at + frame_bytes].ljust(frame_bytes, b"\0"), speaking=speaking)
+        for at in range(0, len(pcm), frame_bytes)
+    )

@@ -142,3 +142,20 @@ def test_a_single_audible_block_at_each_side_of_a_frames_edge_is_speech() -> Non
     for frame in (bytes(160) + just, just + bytes(160), bytes(16_000)):
         tracker.feed(frame)
     assert [(span.start_ms, span.end_ms) for span in tracker.finish()] == [(10, 30)]
+
+
+@given(
+    levels=st.lists(st.integers(0, 130), min_size=1, max_size=40),
+    frame_blocks=st.integers(1, 7),
+    seed=st.integers(0, 1000),
+)
+def test_blocks_are_judged_alike_alone_and_together(levels: list[int], frame_blocks: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    pcm = np.concatenate([np.round(draw.normal(0, level, 80)) for level in levels]).astype("<i2").tobytes()
+    together, alone = ActivityTracker(8000), ActivityTracker(8000)
+    for at in range(0, len(pcm), 160 * frame_blocks):
+        together.feed(pcm[at : at + 160 * frame_blocks])
+    for at in range(0, len(pcm), 160):
+        alone.feed(pcm[at : at + 160])
+    assert together.quiet_ms == alone.quiet_ms
+    assert together.finish() == alone.finish()

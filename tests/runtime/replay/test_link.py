@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.frames import Frame, Opcode
+from websockets.utils import accept_key
 
 from adapters.media.base import Message
 from runtime.replay.link import Link, open_link
@@ -119,6 +120,76 @@ async def test_what_comes_before_the_owner_listens_is_not_lost() -> None:
         assert ear.messages == ["early"]
         assert ear.closes == [(4000, "that was all")]
         await link.hang_up(1.0)
+
+
+@asynccontextmanager
+async def wire_server(*pieces: bytes, cut_answer_at: int | None = None) -> AsyncIterator[str]:
+    """Accepts, and writes these bytes behind its answer: each piece by itself, the first one with the answer's end."""
+    over = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        [key] = [line[19:].decode() for line in request.split(b"\r\n") if line.startswith(b"Sec-WebSocket-Key: ")]
+        answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        answer += b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
+        cut = len(answer) if cut_answer_at is None else cut_answer_at
+        for piece in (answer[:cut], answer[cut:] + pieces[0], *pieces[1:]):
+            writer.write(piece)
+            await asyncio.sleep(0.01)  # of virtual time, which waits for the sockets: what is written arrives by itself
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        over.set()
+
+
+def text_frame(message: str, *, opcode: Opcode = Opcode.TEXT, fin: bool = True) -> bytes:
+    return Frame(opcode, message.encode(), fin=fin).serialize(mask=False)
+
+
+@pytest.mark.parametrize("cut_answer_at", [None, 1, 40, -1, -2, -3, -4, -5])
+async def test_what_comes_with_the_answers_end_is_read(cut_answer_at: int | None) -> None:
+    first, second = text_frame("one"), text_frame("x" * 300)
+    pieces = (first + second[:1], second[1:3], second[3:] + text_frame("three"))
+    ear = Ear()
+    async with wire_server(*pieces, cut_answer_at=cut_answer_at) as url:
+        link = await dial(url)
+        link.listen(ear)
+        await until(lambda: len(ear.messages) == 3)
+        link.abort()
+    assert ear.messages == ["one", "x" * 300, "three"]
+
+
+async def test_all_kinds_of_frames_between_ordinary_ones() -> None:
+    pieces = (
+        text_frame("one") + text_frame("p", opcode=Opcode.PING) + text_frame("two"),
+        text_frame("thr", fin=False) + text_frame("p", opcode=Opcode.PING),
+        text_frame("ee", opcode=Opcode.CONT) + text_frame("four")[:3],
+        text_frame("four")[3:] + Frame(Opcode.CLOSE, b"\x03\xe9bye").serialize(mask=False),
+    )
+    ear = Ear()
+    async with wire_server(*pieces) as url:
+        link = await dial(url)
+        link.listen(ear)
+        await until(lambda: ear.closes)
+        link.abort()
+    assert ear.messages == ["one", "two", "three", "four"]
+    assert ear.closes == [(1001, "bye")]
+
+
+async def test_several_messages_leave_in_their_order() -> None:
+    heard: list[Message] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        heard.extend([await socket.recv() for _ in range(3)])
+
+    async with linked(listen) as (link, _):
+        link.send([])
+        link.send(["one", b"two"])
+        link.send(["three"])
+        await until(lambda: len(heard) == 3)
+    assert heard == ["one", b"two", "three"]
 
 
 async def test_the_far_ends_close_is_told_once_with_its_code() -> None:

@@ -7,8 +7,9 @@ import pytest
 from models.errors import InvalidField
 from runtime.replay.analysis import measure_run
 from runtime.replay.load import Phase, Plan, Progress, rate_of, require_leg, run_plan
-from runtime.replay.record import FailureKind
+from runtime.replay.record import CallRecord, FailureKind
 from runtime.replay.script import AwaitHangup, Dial, Pause, Say
+from tests.runtime.replay import runs
 from tests.runtime.replay.bots import Bot, script, utterance
 
 pytestmark = pytest.mark.virtual_time
@@ -128,3 +129,8 @@ def test_legs_that_nobody_speaks(protocol: str, rate_hz: int, field: str) -> Non
     with pytest.raises(InvalidField) as caught:
         require_leg(protocol, rate_hz)
     assert caught.value.field == field
+
+
+def test_a_run_in_words_holds_no_frames() -> None:
+    run = runs.run(CallRecord(lag_ms=[0.125] * 10_000))
+    assert "0.125" not in repr(run)

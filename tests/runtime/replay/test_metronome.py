@@ -97,3 +97,21 @@ async def test_what_a_stall_has_left_is_caught_up_beat_by_beat() -> None:
     metronome.join(beat.origin_s - 0.1, 0, beat)
     await asyncio.sleep(0.5)
     assert beat.at_ms == pytest.approx([0, 0, 0, 0, 0, 20], abs=1e-6)
+
+
+async def test_one_that_is_late_may_join_from_within_a_beat() -> None:
+    metronome, late, other = Metronome(), Beats(4), Beats(4)
+    at_ms: list[float] = []
+
+    def outer(now_s: float) -> bool:
+        at_ms.append((now_s - other.origin_s) * 1000)
+        if len(at_ms) == 2:
+            metronome.join(late.origin_s, 0, late)  # its first beat was due with that of the others
+        return len(at_ms) < 4
+
+    metronome.join(other.origin_s, 0, outer)
+    metronome.join(other.origin_s, 0, other)
+    await asyncio.sleep(1.0)
+    assert at_ms == pytest.approx([20, 40, 60, 80], abs=1e-6)
+    assert other.at_ms == pytest.approx([20, 40, 60, 80], abs=1e-6)
+    assert late.at_ms == pytest.approx([40, 40, 60, 80], abs=1e-6)

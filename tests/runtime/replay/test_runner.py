@@ -52,6 +52,13 @@ def test_an_utterance_is_said_bit_exact_and_its_speech_is_noted() -> None:
     assert walk.runner.failure is None
 
 
+def test_callers_who_say_the_same_share_their_frames() -> None:
+    said = utterance(70)
+    one, other = (Walk((Say(said),)).run() for _ in range(2))
+    assert len(one.frames) == 5
+    assert all(mine.pcm is theirs.pcm for mine, theirs in zip(one.frames, other.frames, strict=True))
+
+
 def test_keys_are_pressed_one_after_the_other() -> None:
     walk = Walk((Dial("12#", gap_s=0.1),)).run()
     assert [(20 * at, frame.digits) for at, frame in enumerate(walk.frames) if frame.digits] == [
