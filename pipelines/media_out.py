@@ -97,7 +97,8 @@ class MediaOutput(FrameProcessor):
         look_ahead_ms: int = 200,
         hold_limit_s: float = 3.0,
     ) -> None:
-        super().__init__()
+        # In direct mode a frame costs no queue and no task; what is to wait is queued here until it was heard.
+        super().__init__(enable_direct_mode=True)
         self._sink = sink
         self._ledger = ledger
         self._watchdog = watchdog

@@ -47,7 +47,8 @@ class ReplyWatch(FrameProcessor):
     """
 
     def __init__(self, ledger: TurnLedger, watchdog: ReplyWatchdog) -> None:
-        super().__init__()
+        # In direct mode a frame costs no queue and no task; nothing here waits.
+        super().__init__(enable_direct_mode=True)
         self._ledger = ledger
         self._watchdog = watchdog
         self._replying = False

@@ -75,6 +75,18 @@ class VoiceActivity:
         """Whether not even the beginning of speech was heard."""
         return self.state is VoiceState.QUIET
 
+    @property
+    def soonest(self) -> int:
+        """The earliest window that can change anything, whatever is said: 1 for the next one."""
+        match self.state:
+            case VoiceState.QUIET | VoiceState.STARTING:
+                left = self._start_windows - self._count
+            case VoiceState.STOPPING if self._count >= self._pause_windows:
+                left = 1  # It would be told at once that the caller goes on.
+            case _:
+                left = min(self._stop_windows, self._pause_windows) - self._count
+        return max(1, left)
+
     def judge(self, window: bytes | bytearray | memoryview, confidence: float) -> VoiceEvent | None:
         """Take the next window and say what changed.
 

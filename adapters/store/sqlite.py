@@ -11,14 +11,13 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
 from adapters.store.database import Database, Result, Work
@@ -40,7 +39,7 @@ _WRITES = "aicall_writes"
 
 
 class _Connection(sqlite3.Connection):
-    """A connection with our pragmas, set in the thread that uses it."""
+    """A connection with our pragmas."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,33 +47,15 @@ class _Connection(sqlite3.Connection):
             self.execute(f"PRAGMA {pragma}").close()
 
 
-class _Threads:
-    """Every driver thread that holds a connection, to be joined when the store is closed.
-
-    Args:
-        prepare: What to do with each connection first, in its thread.
-    """
-
-    def __init__(self, prepare: Callable[[_Connection], None]) -> None:
-        self._prepare = prepare
-        self._threads: list[threading.Thread] = []
-
-    def connect(self, *args: Any, **kwargs: Any) -> _Connection:
-        # The driver calls this in the connection's own thread.
-        self._threads.append(threading.current_thread())
-        connection = _Connection(*args, **kwargs)
-        self._prepare(connection)
-        return connection
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join(BUSY_TIMEOUT_S)
-        self._threads = []
-
-
-def _connect_args(factory: Any = _Connection) -> dict[str, Any]:
-    # isolation_level None: the driver begins no transaction of its own, `_begin` does.
-    return {"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "factory": factory}
+def _connect_args() -> dict[str, Any]:
+    # isolation_level None: the driver begins no transaction of its own, `_begin` does. A connection goes from thread to
+    # thread, and is used by one at a time.
+    return {
+        "timeout": BUSY_TIMEOUT_S,
+        "isolation_level": None,
+        "factory": _Connection,
+        "check_same_thread": False,
+    }
 
 
 def _begin(connection: Connection) -> None:
@@ -108,8 +89,10 @@ def sqlite_engine(path: str, connection: sqlite3.Connection | None = None) -> En
 class SqliteDatabase(Database):
     """One SQLite database.
 
-    In a file, readers see the last committed state and never wait for the writer. In memory there is one connection,
-    so readers and writers take turns.
+    A transaction runs whole on a thread of the database's own, so that the event loop takes part at its beginning and
+    at its end and not at each of its statements. There is one thread for writing, so writers take turns. In a file,
+    readers have others, see the last committed state and never wait for the writer. In memory there is one connection,
+    and readers and writers share the one thread.
 
     Args:
         path: A file, made with mode 0600 if missing together with its folder; or `MEMORY`.
@@ -118,9 +101,8 @@ class SqliteDatabase(Database):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
-        self._threads = _Threads(_migrate_memory if self.in_memory else _as_it_is)
-        self._turn = asyncio.Lock()
-        self._engine: AsyncEngine | None = None
+        self._reading: _Threads | None = None
+        self._writing: _Threads | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -128,61 +110,74 @@ class SqliteDatabase(Database):
         return self._path == MEMORY
 
     async def _open(self) -> None:
-        # A lock belongs to the loop that it was used in.
-        self._turn = asyncio.Lock()
-        if not self.in_memory:
+        if self.in_memory:
+            engine = sqlite_engine(MEMORY, await asyncio.to_thread(_migrated_memory))
+        else:
             await asyncio.to_thread(_migrate_file, self._path)
-        pool: dict[str, Any] = (
-            {"poolclass": StaticPool} if self.in_memory else {"pool_size": READERS + 1, "max_overflow": 0}
-        )
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=self._path),
-            connect_args=_connect_args(self._threads.connect),
-            hide_parameters=True,
-            **pool,
-        )
-        event.listen(engine.sync_engine, "begin", _begin)
-        self._engine = engine
+            engine = create_engine(
+                URL.create("sqlite", database=self._path),
+                connect_args=_connect_args(),
+                hide_parameters=True,
+                pool_size=READERS + 1,
+                max_overflow=0,
+            )
+            event.listen(engine, "begin", _begin)
+        self._writing = _Threads(engine.execution_options(**{_WRITES: True}), 1)
+        reader = engine.execution_options(**{_WRITES: False})
+        self._reading = _Threads(reader, self._writing.threads if self.in_memory else READERS)
 
     async def _close(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
-            await asyncio.to_thread(self._threads.join)
+        reading, self._reading = self._reading, None
+        writing, self._writing = self._writing, None
+        for threads in (reading, writing):
+            if threads is not None:
+                await asyncio.to_thread(threads.close)
 
     async def _read(self, work: Work[Result]) -> Result:
-        if self.in_memory:
-            async with self._turn:
-                return await self._run(work, writes=False)
-        return await self._run(work, writes=False)
+        return await _run(self._reading, _look, work)
 
     async def _write(self, work: Work[Result]) -> Result:
-        async with self._turn:
-            return await self._run(work, writes=True)
-
-    async def _run(self, work: Work[Result], *, writes: bool) -> Result:
-        if self._engine is None:
-            raise Unavailable("the store is not open")
-        async with self._engine.execution_options(**{_WRITES: writes}).connect() as connection:
-            return await connection.run_sync(_commit if writes else _look, work)
+        return await _run(self._writing, _commit, work)
 
 
-def _commit(connection: Connection, work: Work[Result]) -> Result:
-    with connection.begin():
+class _Threads:
+    """Threads that run transactions.
+
+    Args:
+        engine: Makes their connections.
+        threads: How many, or those to share.
+    """
+
+    def __init__(self, engine: Engine, threads: int | ThreadPoolExecutor) -> None:
+        self.engine = engine
+        self.threads = ThreadPoolExecutor(threads, "aicall-store") if isinstance(threads, int) else threads
+
+    def close(self) -> None:
+        self.threads.shutdown()
+        self.engine.dispose()
+
+
+async def _run(threads: _Threads | None, run: Callable[[Engine, Work[Result]], Result], work: Work[Result]) -> Result:
+    if threads is None:
+        raise Unavailable("the store is not open")
+    return await asyncio.get_running_loop().run_in_executor(threads.threads, run, threads.engine, work)
+
+
+def _commit(engine: Engine, work: Work[Result]) -> Result:
+    with engine.begin() as connection:
         return work(connection)
 
 
-def _look(connection: Connection, work: Work[Result]) -> Result:
-    return work(connection)
+def _look(engine: Engine, work: Work[Result]) -> Result:
+    with engine.connect() as connection:
+        return work(connection)
 
 
-def _migrate_memory(connection: _Connection) -> None:
+def _migrated_memory() -> sqlite3.Connection:
+    connection: sqlite3.Connection = sqlite3.connect(MEMORY, **_connect_args())
     with sqlite_engine(MEMORY, connection).begin() as transaction:
         upgrade_connection(transaction)
-
-
-def _as_it_is(connection: _Connection) -> None:
-    del connection
+    return connection
 
 
 def _write_ahead(path: str) -> None:

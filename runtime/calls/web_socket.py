@@ -4,12 +4,14 @@ Given to uvicorn by its public ``ws`` setting. Some things differ from the class
 socket at every message until the application has taken it, and starts again: two system calls a message that a call has
 no use for, since its reader takes every message at once; here reading only stops when messages pile up. Ordinary
 messages are read and written without the machinery for everything that a frame can be, and what one turn of the event
-loop sends goes out in one system call. And little may lie unsent.
+loop sends goes out in one system call. What is received is read into one small buffer again and again: asyncio would
+make one of 256 KiB for each message, which costs more than all the rest of its way. And little may lie unsent.
 """
 
 from __future__ import annotations
 
 import socket
+from asyncio import BufferedProtocol
 from asyncio.transports import BaseTransport
 from typing import Any, Final, cast
 
@@ -28,11 +30,13 @@ Beyond it sending waits, so that a phone system that takes nothing is noticed an
 
 _MOST_TOGETHER: Final = 16
 """Messages of one turn of the event loop that are kept for one system call; a stalled call's look-ahead fits in."""
+_READ_BYTES: Final = 16_384
+"""Most that is read from the socket at once: a second of a call and more; what is longer comes in pieces."""
 _ONE_BYTE_LENGTHS: Final = 126
 _TWO_BYTE_LENGTHS: Final = 65_536
 
 
-class CallWebSocket(WebSocketsSansIOProtocol):
+class CallWebSocket(WebSocketsSansIOProtocol, BufferedProtocol):
     """One connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,6 +44,7 @@ class CallWebSocket(WebSocketsSansIOProtocol):
         self._ready = False
         self._frames: PlainFrames | None = None
         self._unsent: list[bytes] = []
+        self._read = memoryview(bytearray(_READ_BYTES))
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Limit what may lie unsent."""
@@ -48,6 +53,15 @@ class CallWebSocket(WebSocketsSansIOProtocol):
         connection = cast("socket.socket | None", transport.get_extra_info("socket"))
         if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT") and connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_BYTES)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to read to, whatever size is expected."""
+        del sizehint
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        self.data_received(bytes(self._read[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Read ordinary messages; leave the rest to the base class."""

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from queue import SimpleQueue
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 
 from models.vad import EffectiveVad
-from pipelines.silero import SileroSession
+from pipelines.silero import SileroSession, SileroState
 from pipelines.vad_engine import VadEngine, VadStream
 from pipelines.voice_activity import VoiceEvent
 from tests.pipelines import sounds
@@ -130,19 +131,84 @@ async def test_no_other_rates(engine: VadEngine) -> None:
         engine.stream(VAD, 44_100, lambda event: None)
 
 
+class Script:
+    """A model whose confidence for a window is the window's first sample, in percent; notes when it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: SimpleQueue[list[float]] = SimpleQueue()
+
+    def score(self, states: Sequence[SileroState], windows: Sequence[bytes]) -> list[float]:
+        confidences = [int.from_bytes(window[:2], "little") / 100 for window in windows]
+        self.asked.put(confidences)
+        return confidences
+
+
+QUIET, VOICE = bytes(512), (100).to_bytes(2, "little") + bytes(510)
+ANY_VOLUME = EffectiveVad(min_volume=0.0)
+START_WINDOWS = round(ANY_VOLUME.start_secs / 0.032)
+
+
+async def asked(model: Script) -> list[float]:
+    """What the model is asked next. Waits for the engine's thread, which virtual time does not."""
+    return await asyncio.to_thread(model.asked.get, timeout=20)
+
+
 @pytest.mark.virtual_time
-async def test_a_window_waits_for_those_of_others_but_not_for_long(session: SileroSession) -> None:
-    engine = VadEngine(session)
-    loop = asyncio.get_running_loop()
-    streams = [engine.stream(VAD, 8_000, lambda event: None) for _ in range(3)]
-    began_s = loop.time()
+async def test_windows_that_cannot_change_anything_are_scored_together() -> None:
+    engine, model = engine_of_script()
+    streams = [engine.stream(ANY_VOLUME, 8_000, lambda event: None) for _ in range(3)]
     for stream in streams:
-        stream.push(bytes(512))
-    assert engine.load.windows == 0
-    await asyncio.sleep(0.004)
-    assert loop.time() - began_s <= 0.004
+        stream.push(QUIET)
+        await asyncio.sleep(0.006)
+    assert model.asked.empty()
+    await asyncio.sleep(0.002)
+    assert await asked(model) == [0.0, 0.0, 0.0]
     await asyncio.to_thread(engine.close)
-    assert (engine.load.windows, engine.load.runs) == (3, 1)
+
+
+@pytest.mark.virtual_time
+async def test_a_window_that_may_change_something_waits_for_others_but_not_for_long() -> None:
+    engine, model = engine_of_script()
+    told: list[VoiceEvent] = []
+    stream, other = engine.stream(ANY_VOLUME, 8_000, told.append), engine.stream(ANY_VOLUME, 8_000, lambda event: None)
+    for _ in range(START_WINDOWS - 1):
+        stream.push(VOICE)
+        await asyncio.sleep(0.02)
+        assert await asked(model) == [1.0]
+    other.push(QUIET)
+    await asyncio.sleep(0.001)
+    stream.push(VOICE)
+    await asyncio.sleep(0.0041)
+    assert await asked(model) == [0.0, 1.0]
+    await asyncio.to_thread(engine.close)
+    await asyncio.sleep(0)
+    assert told == [VoiceEvent.STARTED]
+
+
+@pytest.mark.virtual_time
+async def test_a_caller_who_was_judged_silent_is_heard_at_once_again() -> None:
+    engine, model = engine_of_script()
+    vad = EffectiveVad(min_volume=0.0, start_secs=0.0)
+    told: list[VoiceEvent] = []
+    stream, other = engine.stream(vad, 8_000, told.append), engine.stream(vad, 8_000, lambda event: None)
+    stream.push(VOICE)
+    await asyncio.sleep(0.0041)
+    assert await asked(model) == [1.0]
+    stream.force_stop()
+    other.push(QUIET)
+    await asyncio.sleep(0.0041)
+    assert await asked(model) == [0.0]
+    stream.push(VOICE)
+    await asyncio.sleep(0.0041)
+    assert await asked(model) == [1.0]
+    await asyncio.to_thread(engine.close)
+    await asyncio.sleep(0)
+    assert told == [VoiceEvent.STARTED, VoiceEvent.STOPPED, VoiceEvent.STARTED]
+
+
+def engine_of_script() -> tuple[VadEngine, Script]:
+    model = Script()
+    return VadEngine(model), model
 
 
 async def test_a_call_alone_waits_for_nobody(session: SileroSession) -> None:

@@ -200,3 +200,37 @@ def test_quiet_speech_does_not_count() -> None:
         voice = VoiceActivity(EffectiveVad(), sample_rate_hz=8_000, window_samples=256)
         told = [voice.judge(window, 1.0) for window in sounds.cut(sound, [256]) if len(window) == 512]
         assert (VoiceEvent.STARTED in told) is counts
+
+
+@given(
+    st.floats(0, 0.5),
+    st.floats(0, 0.5),
+    st.floats(0.01, 0.3),
+    st.lists(st.sampled_from([0.0, 0.0, 1.0, 1.0, 1.0]), min_size=1, max_size=60),
+)
+def test_nothing_is_told_before_the_soonest_window(
+    start_secs: float, stop_secs: float, pause_secs: float, confidences: list[float]
+) -> None:
+    vad = EffectiveVad(confidence=0.5, start_secs=start_secs, stop_secs=stop_secs, min_volume=0)
+    voice = VoiceActivity(vad, sample_rate_hz=8_000, window_samples=256, pause_secs=pause_secs)
+    soonest = voice.soonest
+    for number, confidence in enumerate(confidences, 1):
+        event = voice.judge(bytes(512), confidence)
+        assert event is None or number >= soonest
+        if event is None:
+            # What was foreseen is put off at most: who has an older foresight is too careful and never too late.
+            assert number + voice.soonest >= soonest
+        soonest = number + voice.soonest
+
+
+@pytest.mark.parametrize("voiced", [True, False])
+def test_the_soonest_window_is_no_later_than_it_could_be(voiced: bool) -> None:
+    voice = VoiceActivity(EffectiveVad(min_volume=0), sample_rate_hz=8_000, window_samples=256)
+    if not voiced:
+        while not voice.speaking:
+            voice.judge(bytes(512), 1.0)
+    soonest = voice.soonest
+    assert soonest > 1
+    events = [voice.judge(bytes(512), float(voiced)) for _ in range(soonest)]
+    assert events[:-1] == [None] * (soonest - 1)
+    assert events[-1] is not None

@@ -72,6 +72,21 @@ async def test_closing_leaves_no_thread_and_no_task(tmp_path: Path, name: str) -
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("name", [MEMORY, "a.db"])
+async def test_writers_take_turns_on_one_thread_that_is_not_the_event_loops(tmp_path: Path, name: str) -> None:
+    database = await opened(MEMORY if name == MEMORY else str(tmp_path / name))
+
+    def thread(connection: Connection) -> threading.Thread:
+        connection.exec_driver_sql("SELECT 1")
+        return threading.current_thread()
+
+    wrote = set(await asyncio.gather(*(database.write(thread) for _ in range(5))))
+    read = set(await asyncio.gather(*(database.read(thread) for _ in range(5))))
+    assert len(wrote) == 1
+    assert threading.current_thread() not in wrote | read
+    await database.close()
+
+
 async def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
     path = str(tmp_path / "a.db")
     database = await opened(path)

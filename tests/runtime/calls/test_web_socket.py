@@ -65,11 +65,11 @@ class App:
 
 
 @asynccontextmanager
-async def served(max_bytes: int = MAX_BYTES) -> AsyncIterator[tuple[App, int]]:
+async def served(max_bytes: int = MAX_BYTES, ws: type[CallWebSocket] = CallWebSocket) -> AsyncIterator[tuple[App, int]]:
     app = App()
     config = uvicorn.Config(
         app,
-        ws=CallWebSocket,
+        ws=ws,
         ws_per_message_deflate=False,
         ws_max_size=max_bytes,
         lifespan="off",
@@ -110,6 +110,23 @@ async def test_messages_of_every_kind_in_both_directions() -> None:
             kind = "text" if isinstance(message, str) else "bytes"
             await app.send({"type": "websocket.send", kind: message})
         assert [await client.recv() for _ in MESSAGES] == MESSAGES
+
+
+async def test_what_comes_is_read_into_a_small_buffer() -> None:
+    reads: list[int] = []
+
+    class Counted(CallWebSocket):
+        def buffer_updated(self, nbytes: int) -> None:
+            reads.append(nbytes)
+            super().buffer_updated(nbytes)
+
+    async with served(ws=Counted) as (app, port), connect(f"ws://127.0.0.1:{port}/", compression=None) as client:
+        await client.send("x" * 90_000)
+        await app.count(1)
+        assert app.messages() == ["x" * 90_000]
+        # Only the request itself was read before this class had the connection.
+        assert sum(reads) >= 90_000
+        assert max(reads) <= 16_384
 
 
 async def test_fragments_between_messages() -> None:
