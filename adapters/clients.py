@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from types import SimpleNamespace
+from typing import Any, Protocol, TypeVar, cast
 
+import httpx
 from pipecat.utils.http import connection_limits
 
 from adapters.rehearsal import rehearse
@@ -49,12 +52,29 @@ class VendorLimits:
     stable_s: float = 5.0
 
 
+class Closing(Protocol):
+    """What `SharedClients.shared` keeps."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+Kept = TypeVar("Kept", bound=Closing)
+
+
 class Sdk(Protocol):
     """What the ``openai`` and ``anthropic`` packages have in common."""
 
     __name__: str
     DefaultAsyncHttpxClient: Any
     Timeout: Any
+
+
+PLAIN_HTTP = cast(
+    "Sdk",
+    SimpleNamespace(__name__="httpx", DefaultAsyncHttpxClient=httpx.AsyncClient, Timeout=httpx.Timeout),
+)
+"""httpx in the form of an SDK: the pool for vendors that are asked without one."""
 
 
 class SharedClients:
@@ -68,7 +88,8 @@ class SharedClients:
         self.limits = limits or VendorLimits()
         self._ssl: ssl.SSLContext | None = None
         self._http: dict[str, Any] = {}
-        self._preconnected_s: dict[tuple[str, str, str], float] = {}
+        self._kept: dict[Hashable, Any] = {}
+        self._preconnected_s: dict[Hashable, float] = {}
         self._preconnecting: set[asyncio.Task[None]] = set()
 
     @property
@@ -82,6 +103,12 @@ class SharedClients:
         """Do what takes long before the first call does. Blocks for a second of CPU; touches no running event loop."""
         self.ssl_context  # noqa: B018
         rehearse()
+
+    def for_another_loop(self) -> SharedClients:
+        """Make clients for another event loop, with the same limits and TLS context. Close them there."""
+        other = SharedClients(self.limits)
+        other._ssl = self.ssl_context
+        return other
 
     def ssl_for(self, url: str) -> ssl.SSLContext | None:
         """The TLS context for a WebSocket URL: None for ``ws://``."""
@@ -113,6 +140,21 @@ class SharedClients:
             event_hooks={"response": [_forbid_long_retry]},
         )
 
+    def shared(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """Keep what all calls of a process can use, for clients that have no pool of `http`.
+
+        Args:
+            key: What it is, for example the name of an SDK and an endpoint; nothing of which there is one per call.
+            make: Makes it the first time.
+
+        Returns:
+            It, never to be closed by its users.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: Kept = self._kept[key]
+        return kept
+
     def preconnect(self, sdk: Sdk, base_url: str, purpose: str) -> asyncio.Task[None] | None:
         """Begin to open a connection to a vendor, so that the first request of a call finds it open.
 
@@ -129,14 +171,27 @@ class SharedClients:
         Returns:
             The task that opens it, which never fails; None when there is nothing to do.
         """
-        now_s = asyncio.get_running_loop().time()
         use = (sdk.__name__, base_url, purpose)
+        return self.preconnect_by(partial(_knock, self.http(sdk), base_url), use, purpose)
+
+    def preconnect_by(
+        self, knock: Callable[[], Awaitable[object]], use: Hashable, purpose: str
+    ) -> asyncio.Task[None] | None:
+        """Do what `preconnect` does with another client than one of `http`.
+
+        Args:
+            knock: Opens the connection and leaves it open.
+            use: The client, the endpoint and the purpose.
+            purpose: What the connection is for.
+
+        Returns:
+            As `preconnect`.
+        """
+        now_s = asyncio.get_running_loop().time()
         if now_s - self._preconnected_s.get(use, float("-inf")) < _IDLE_CONNECTION_S:
             return None
         self._preconnected_s[use] = now_s
-        task = asyncio.create_task(
-            _knock(self.http(sdk), base_url, self.limits.connect_s), name=f"preconnect {purpose}"
-        )
+        task = asyncio.create_task(_try(knock, self.limits.connect_s), name=f"preconnect {purpose}")
         self._preconnecting.add(task)
         task.add_done_callback(self._preconnecting.discard)
         return task
@@ -148,26 +203,35 @@ class SharedClients:
             task.cancel()
         await asyncio.gather(*knocking, return_exceptions=True)
         self._preconnected_s.clear()
-        clients = list(self._http.values())
+        clients = [*self._http.values(), *self._kept.values()]
         self._http.clear()
+        self._kept.clear()
         for client in clients:
             await client.aclose()
 
 
-async def _knock(client: Any, base_url: str, limit_s: float) -> None:
+async def _knock(client: Any, base_url: str) -> None:
+    await client.request("HEAD", base_url, follow_redirects=False)
+
+
+async def _try(knock: Callable[[], Awaitable[object]], limit_s: float) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(limit_s):
-            await client.request("HEAD", base_url, follow_redirects=False)
+            await knock()
 
 
 async def _forbid_long_retry(response: Any) -> None:
     """Tell the SDK not to wait as long as the vendor asks: both SDKs obey ``x-should-retry``."""
-    if _retry_after_s(cast("Mapping[str, str]", response.headers)) > _LONGEST_RETRY_WAIT_S:
+    if retry_after_s(cast("Mapping[str, str]", response.headers)) > _LONGEST_RETRY_WAIT_S:
         response.headers["x-should-retry"] = "false"
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    """How long a vendor asks to wait, seconds (RFC 9110 10.2.3); a date counts as long."""
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """How long a vendor asks to wait, seconds (RFC 9110 10.2.3); a date counts as long, and none as 0.
+
+    Args:
+        headers: Of the vendor's answer, whose names are found in any case.
+    """
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         value = headers.get(name, "")
         if value:

@@ -47,7 +47,7 @@ def resolve_credentials(
     options = resolve_options(row, {}, environ) if options is None else options
     own = options.get("base_url", "")
     if own and not given.get_secret_value():
-        if row.key_variable and not row.key_optional:
+        if row.key_variable and not (row.key_optional or row.own_endpoint_keyless):
             # The operator's key is for the vendor and not for whoever an AI names.
             raise InvalidField(KEY_FIELDS[row.seat], f"is required with {OPTION_FIELDS[row.seat]}.base_url")
         return Credentials(SecretStr(""), own)

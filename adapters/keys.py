@@ -14,6 +14,9 @@ from adapters.seats import ProviderRow
 from adapters.vendor_errors import classify, provider_error
 from models.errors import ProviderError
 
+_BOUND_TO_THE_LOOP = frozenset({"google", "dialogflow"})
+"""Accounts that are asked by gRPC, which shares one poller among all event loops of a process."""
+
 _Ask = Callable[[Credentials, Mapping[str, str], SharedClients], Awaitable[Any]]
 
 
@@ -86,14 +89,36 @@ async def _ask(
 ) -> Any:
     # What an SDK raises may quote the key, so it is never chained to what is raised here.
     try:
-        ask: _Ask | None = getattr(import_module(f"adapters.accounts.{row.account}"), function, None)
+        module = await asyncio.to_thread(import_module, f"adapters.accounts.{row.account}")
+        ask: _Ask | None = getattr(module, function, None)
         if ask is None:
             return None
-        async with asyncio.timeout(timeout_s):
-            return await ask(credentials, options, clients)
+        if row.account in _BOUND_TO_THE_LOOP:
+            return await _within(timeout_s, ask(credentials, options, clients))
+        return await asyncio.to_thread(_elsewhere, ask, credentials, options, clients, timeout_s)
     except ModuleNotFoundError:
         message = f"asking about the key needs an extra: pip install 'aicall-runtime[{row.extra or row.name}]'"
         failure = ProviderError(message, provider=row.name, seat=row.seat)
     except Exception as error:  # noqa: BLE001
         failure = provider_error(row, classify(error))
     raise failure
+
+
+async def _within(timeout_s: float, asking: Awaitable[Any]) -> Any:
+    async with asyncio.timeout(timeout_s):
+        return await asking
+
+
+def _elsewhere(
+    ask: _Ask, credentials: Credentials, options: Mapping[str, str], clients: SharedClients, timeout_s: float
+) -> Any:
+    """Ask in an event loop of this thread's own: an SDK's first use takes up to half a second, and calls go on."""
+
+    async def run() -> Any:
+        own = clients.for_another_loop()
+        try:
+            return await _within(timeout_s, ask(credentials, options, own))
+        finally:
+            await own.aclose()
+
+    return asyncio.run(run())

@@ -9,12 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
+import struct
 import threading
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+import httpx
+from pydantic import SecretStr
 
 _LIMIT_S = 30.0
 """How long the requests to one SDK may take, seconds."""
@@ -49,8 +55,45 @@ _MESSAGE: tuple[Mapping[str, Any], ...] = (
     {"type": "message_stop"},
 )
 
+_CONTENT = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Yes."}]}, "finishReason": "STOP", "index": 0}],
+    "usageMetadata": {
+        "promptTokenCount": 1,
+        "candidatesTokenCount": 1,
+        "totalTokenCount": 2,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1}],
+    },
+    "modelVersion": "m",
+    "responseId": "1",
+}
+
+
+def _amazon_event(kind: str, body: Mapping[str, Any]) -> bytes:
+    """A message of ``application/vnd.amazon.eventstream``."""
+    named = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    parts = ((name.encode(), value.encode()) for name, value in named.items())
+    head = b"".join(bytes([len(name)]) + name + struct.pack(">BH", 7, len(value)) + value for name, value in parts)
+    payload = json.dumps(body).encode()
+    prelude = struct.pack(">II", len(head) + len(payload) + 16, len(head))
+    message = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+_CONVERSATION = (
+    ("messageStart", {"role": "assistant"}),
+    ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Yes."}}),
+    ("messageStop", {"stopReason": "end_turn"}),
+)
+
 _ANSWERS = {
+    "/model/m/converse-stream": (
+        "application/vnd.amazon.eventstream",
+        b"".join(_amazon_event(kind, body) for kind, body in _CONVERSATION),
+    ),
+    "/v1/speech": ("audio/pcm", bytes(480)),
+    "/v1/voices": ("application/json", b'{"Voices": []}'),
     "/v1/chat/completions": ("text/event-stream", f"data: {json.dumps(_CHAT)}\n\ndata: [DONE]\n\n".encode()),
+    "/v1beta/models/m:streamGenerateContent": ("text/event-stream", f"data: {json.dumps(_CONTENT)}\r\n\r\n".encode()),
     "/v1/audio/speech": ("audio/pcm", bytes(480)),
     "/v1/messages": (
         "text/event-stream",
@@ -80,8 +123,9 @@ async def _rehearse_all() -> None:
         except OSError:
             return
         for sdk, use in _USES.items():
-            if find_spec(sdk) is not None:
-                with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):
+                # Of a package within one that is not installed, find_spec raises ModuleNotFoundError.
+                if find_spec(sdk) is not None:
                     module = import_module(sdk)
                     async with asyncio.timeout(_LIMIT_S):
                         await use(module, url)
@@ -113,7 +157,68 @@ async def _use_anthropic(sdk: Any, url: str) -> None:
             pass
 
 
-_USES: Mapping[str, Callable[[Any, str], Awaitable[None]]] = {"openai": _use_openai, "anthropic": _use_anthropic}
+async def _use_genai(sdk: Any, url: str) -> None:
+    from google.genai.types import HttpOptions  # noqa: PLC0415
+
+    # Without one of its own for each way to connect, which takes 150 ms.
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    async with httpx.AsyncClient() as pool:
+        options = HttpOptions(
+            base_url=url,
+            httpx_async_client=pool,
+            client_args={"verify": tls},
+            async_client_args={"verify": tls, "ssl": tls},
+        )
+        models = sdk.Client(api_key="unused", http_options=options).aio.models
+        config = {
+            "system_instruction": "Be brief.",
+            "max_output_tokens": 1,
+            "thinking_config": {"thinking_budget": 0},
+            "tools": [
+                {
+                    "function_declarations": [
+                        {
+                            "name": "f",
+                            "description": "d",
+                            "parameters": {"type": "OBJECT", "properties": {"p": {"type": "STRING"}}},
+                        }
+                    ]
+                }
+            ],
+        }
+        async for _ in await models.generate_content_stream(model="m", contents="Hello.", config=config):
+            pass
+
+
+async def _use_amazon(sdk: Any, url: str) -> None:
+    # These modules need this one.
+    from adapters.aws import aws_client  # noqa: PLC0415
+    from adapters.clients import SharedClients  # noqa: PLC0415
+    from adapters.requests import Credentials  # noqa: PLC0415
+
+    del sdk
+    clients, one = SharedClients(), Credentials(SecretStr("unused"), url, "unused")
+    try:
+        polly, bedrock = (aws_client(name, one, {}, clients, _LIMIT_S) for name in ("polly", "bedrock-runtime"))
+        await polly.ask(one, "describe_voices")
+        speech = await polly.ask(
+            one, "synthesize_speech", {"OutputFormat": "pcm", "Text": "Hello.", "VoiceId": "Joanna"}
+        )
+        await speech["AudioStream"].read()
+        words = [{"role": "user", "content": [{"text": "Hello."}]}]
+        chat = await bedrock.ask(one, "converse_stream", {"modelId": "m", "messages": words})
+        async for _ in chat["stream"]:
+            pass
+    finally:
+        await clients.aclose()
+
+
+_USES: Mapping[str, Callable[[Any, str], Awaitable[None]]] = {
+    "openai": _use_openai,
+    "anthropic": _use_anthropic,
+    "aiobotocore": _use_amazon,
+    "google.genai": _use_genai,
+}
 
 
 @asynccontextmanager
@@ -126,8 +231,9 @@ async def _vendor() -> AsyncIterator[str]:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = next((line.split(":")[1] for line in head.splitlines() if line.startswith("content-length:")), "0")
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        lines = head.lower().splitlines()
+        length = next((line.split(":")[1] for line in lines if line.startswith("content-length:")), "0")
         await reader.readexactly(int(length))
         kind, body = _ANSWERS[head.split()[1].partition("?")[0]]
         writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n".encode())

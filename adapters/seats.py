@@ -52,6 +52,8 @@ class Capability(StrEnum):
     """Says that a transcript is final, so that a turn need not wait for more."""
     WORD_TIMESTAMPS = "word_timestamps"
     """Says when each word is spoken, so that what the caller heard is known to the word."""
+    STATEFUL = "stateful"
+    """Keeps the conversation itself and moves on with each request, so nothing may be asked that is then not used."""
 
 
 class KeyKind(StrEnum):
@@ -78,6 +80,7 @@ class ProviderOption:
         variable: Environment variable that gives it where the AI does not; '' for none.
         default: Its value when nobody gives one.
         required: Whether there must be one.
+        needed_by: Models that cannot do without it, where it depends on the model.
         pattern: Regular expression that the whole value must match.
     """
 
@@ -86,6 +89,7 @@ class ProviderOption:
     variable: str = ""
     default: str = ""
     required: bool = False
+    needed_by: tuple[str, ...] = ()
     pattern: str = r"[^\x00-\x1f\x7f]{0,500}"
 
 
@@ -109,8 +113,10 @@ class ProviderRow:
         base_url: The vendor's own endpoint, in the form that its client takes; ``{name}`` stands for an option.
         options: What else can be said to it.
         own_endpoint: Whether an AI may name an endpoint of its own, with the option ``base_url``.
+        own_endpoint_keyless: Whether such an endpoint may need no key.
         extra: The extra of this package that the vendor needs; '' when the core suffices.
         module: The module that shows whether the extra is installed.
+        models: All models, where the vendor has a closed set; empty where any name may exist.
         default_model: Model that is taken or recommended when none is given.
         default_voice: Voice that is taken when none is given; '' when one must be given.
         voices: All voices, where the vendor has a closed set; empty where any name may exist.
@@ -133,8 +139,10 @@ class ProviderRow:
     base_url: str = ""
     options: tuple[ProviderOption, ...] = ()
     own_endpoint: bool = False
+    own_endpoint_keyless: bool = False
     extra: str = ""
     module: str = ""
+    models: tuple[str, ...] = ()
     default_model: str = ""
     default_voice: str = ""
     voices: tuple[str, ...] = ()
@@ -157,7 +165,11 @@ class ProviderRow:
     @property
     def installed(self) -> bool:
         """Whether everything that the service imports is installed."""
-        return not self.module or find_spec(self.module) is not None
+        try:
+            return not self.module or find_spec(self.module) is not None
+        except ModuleNotFoundError:
+            # Not even the package that it would be in is there.
+            return False
 
     def why_not(self, environ: Mapping[str, str]) -> str:
         """Why no call can use this vendor, for people; '' when one can.
@@ -187,16 +199,25 @@ class ProviderRow:
         if why_not:
             raise InvalidField(NAME_FIELDS[self.seat], why_not)
 
-    def check_model(self, model: str, environ: Mapping[str, str]) -> None:
-        """Check that the vendor has not ended a model.
+    def check_model(self, model: str, environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> None:
+        """Check that the vendor has a model and has not ended it.
 
         Args:
             model: The vendor's name of it.
-            environ: Environment variables; an endpoint of the operator's may have any model.
+            environ: Environment variables; an endpoint of the operator's may have models that were ended.
+            options: Every option of the row, by name, to check that none is missing that the model needs; None or empty
+                not to.
 
         Raises:
-            InvalidField: It has; names ``engine_model`` and says what to use.
+            InvalidField: There is no such model, which names ``engine_model`` and says what to use; or an option is
+                missing, which names it.
         """
+        if self.models and model not in self.models:
+            raise InvalidField(NAME_FIELDS[self.seat], f"{self.label} has these models: {', '.join(self.models)}")
+        for option in self.options:
+            if options and model in option.needed_by and not options.get(option.name):
+                message = f"is required: {self.label} needs it for the model {model}"
+                raise InvalidField(f"{OPTION_FIELDS[self.seat]}.{option.name}", message)
         if environ.get(self.base_url_variable):
             return
         for name, message in self.retired_models.items():

@@ -8,12 +8,14 @@ from pydantic import SecretStr
 
 from adapters.credentials import resolve_credentials, resolve_options
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import ProviderRow
+from adapters.seats import KEY_FIELDS, OPTION_FIELDS, ProviderRow, Seat
+from adapters.stt.languages import check_model
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.ai import AiFields, AiSecrets
 from models.errors import InvalidField
-from models.providers import LlmProvider
+from models.options import SEATS, LlmFallback, SttFallback, TtsFallback
+from models.providers import EngineModel, LlmProvider, SttType
 
 
 def validate_ai(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]) -> None:
@@ -27,20 +29,81 @@ def validate_ai(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]
     Raises:
         InvalidField: A provider or a model is retired, a provider not available in this version, or its extra missing;
             a key or an option is missing or wrong; the script does not exist; the voice is missing or unknown; the
-            recogniser does not know the language. Names the field.
+            recogniser does not know the language; the same of a fallback. Names the field, of a fallback for example
+            ``parameter.fallback.stt[0].stt_type``.
     """
     options = fields.options
     llm = LLM_TABLE[fields.engine.provider]
-    _check(llm, secrets.engine_key, environ, options.llm_options)
+    llm.require_usable(environ)
     llm.check_model(fields.engine.model, environ)
+    _check(llm, secrets.engine_key, environ, options.llm_options)
     if fields.engine.provider == LlmProvider.SCRIPT:
         _check_script(fields.engine.model)
     stt = STT_TABLE[fields.stt_type]
     _check(stt, secrets.stt_key, environ, options.stt_options)
-    _check_language(stt, fields.stt_language)
+    _check_language(stt, fields.stt_language, options.stt_options)
     tts = TTS_TABLE[fields.tts_type]
-    _check(tts, secrets.tts_key, environ, options.tts_options)
+    tts.require_usable(environ)
     _check_voice(tts, fields.tts_voice_id)
+    _check(tts, secrets.tts_key, environ, options.tts_options)
+    _check_fallbacks(fields, secrets, environ)
+
+
+def _check_fallbacks(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]) -> None:
+    fallbacks = fields.options.fallback
+    for seat in SEATS:
+        for number, (name, entry) in enumerate(zip(fallbacks.key_names(seat), fallbacks.of(seat), strict=True)):
+            try:
+                _check_fallback(entry, secrets.fallback_key(name), fields.stt_language, environ)
+            except InvalidField as error:
+                field = fallback_field(Seat(seat), number, error.field)
+                raise InvalidField(field, error.message) from None
+
+
+def _check_fallback(
+    entry: LlmFallback | SttFallback | TtsFallback, key: SecretStr, language: str, environ: Mapping[str, str]
+) -> None:
+    match entry:
+        case LlmFallback():
+            engine = EngineModel.parse(entry.engine_model)
+            row = LLM_TABLE[engine.provider]
+            row.require_usable(environ)
+            row.check_model(engine.model, environ)
+            _check(row, key, environ, entry.options)
+            if engine.provider == LlmProvider.SCRIPT:
+                _check_script(engine.model)
+        case SttFallback():
+            row = STT_TABLE[entry.stt_type]
+            _check(row, key, environ, entry.options)
+            _check_language(row, entry.stt_language or language, entry.options)
+        case TtsFallback():
+            row = TTS_TABLE[entry.tts_type]
+            row.require_usable(environ)
+            _check_voice(row, entry.tts_voice_id)
+            _check(row, key, environ, entry.options)
+
+
+def fallback_field(seat: Seat, number: int, field: str) -> str:
+    """Name the field of a fallback as an error of its seat names that of the AI.
+
+    Args:
+        seat: The seat.
+        number: The place in the list, from 0.
+        field: For example ``parameter.stt_options.region``.
+
+    Returns:
+        For example ``parameter.fallback.stt[0].options.region``; a variable keeps its name.
+    """
+    options = OPTION_FIELDS[seat]
+    if field == KEY_FIELDS[seat]:
+        name = "key"
+    elif field == options or field.startswith(f"{options}."):
+        name = f"options{field.removeprefix(options)}"
+    elif field in ("engine_model", "stt_type", "stt_language", "tts_type", "tts_voice_id"):
+        name = field
+    else:
+        return field
+    return f"parameter.fallback.{seat.value}[{number}].{name}"
 
 
 def _check(row: ProviderRow, key: SecretStr, environ: Mapping[str, str], options: Mapping[str, str]) -> None:
@@ -48,9 +111,11 @@ def _check(row: ProviderRow, key: SecretStr, environ: Mapping[str, str], options
     resolve_credentials(row, key, environ, resolve_options(row, options, environ))
 
 
-def _check_language(row: ProviderRow, language: str) -> None:
-    if row.language_code(language) is None:
+def _check_language(row: ProviderRow, language: str, options: Mapping[str, str]) -> None:
+    code = row.language_code(language)
+    if code is None:
         raise InvalidField("stt_language", f"{row.label} understands only: {', '.join(row.languages)}")
+    check_model(SttType(row.name), options.get("model", ""), code)
 
 
 def _check_voice(row: ProviderRow, voice: str) -> None:

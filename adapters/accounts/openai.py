@@ -1,11 +1,14 @@
-"""OpenAI accounts, by the vendor's SDK (https://platform.openai.com/docs/api-reference/models/list)."""
+"""OpenAI accounts, and those of vendors that have OpenAI's list of models, by the vendor's SDK.
+
+Source: https://platform.openai.com/docs/api-reference/models/list
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import openai
-
+from adapters.accounts.model_list import models_of
+from adapters.accounts.offer import Offer
 from adapters.clients import SharedClients
 from adapters.requests import Credentials
 
@@ -22,9 +25,10 @@ async def check(credentials: Credentials, options: Mapping[str, str], clients: S
         Exception: The key is refused or the vendor cannot be asked; of the SDK's own kinds.
     """
     del options
-    await openai.AsyncOpenAI(
-        api_key=credentials.key.get_secret_value(),
-        base_url=credentials.base_url,
-        http_client=clients.http(openai),
-        max_retries=0,
-    ).models.list()
+    await models_of(credentials, clients)
+
+
+async def list_models(credentials: Credentials, options: Mapping[str, str], clients: SharedClients) -> list[Offer]:
+    """List the models of the account; arguments and errors as `check`."""
+    del options
+    return await models_of(credentials, clients)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anthropic
+from anthropic.types.beta import BetaRawMessageDeltaEvent, BetaRawMessageStreamEvent
+from anthropic.types.beta.beta_raw_message_delta_event import Delta
 from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.anthropic.llm import AnthropicLLMService
 from pipecat.utils.errors import ErrorCategory
@@ -42,7 +45,8 @@ class AnthropicService(AnthropicLLMService):
 
     async def _create_message_stream(self, api_call: Any, params: dict[str, Any]) -> Any:
         async with asyncio.timeout(self._limits.quiet_s):
-            return await super()._create_message_stream(api_call, params)  # type: ignore[no-untyped-call]
+            stream = await super()._create_message_stream(api_call, params)  # type: ignore[no-untyped-call]
+        return _each_call_ended(stream)
 
     async def _report_silence(self, service: object) -> None:
         del service
@@ -50,6 +54,27 @@ class AnthropicService(AnthropicLLMService):
 
     def _classify_error(self, exception: Exception) -> ErrorCategory | None:
         return classify(exception)
+
+
+async def _each_call_ended(
+    stream: anthropic.AsyncStream[BetaRawMessageStreamEvent],
+) -> AsyncGenerator[BetaRawMessageStreamEvent, None]:
+    """Say before each further tool call of an answer that the model stopped for the one before.
+
+    Pipecat's service makes a call of what it has when the model stops, and hence of the last one only.
+    """
+    no_usage: Any = None
+    stopped = BetaRawMessageDeltaEvent.model_construct(
+        type="message_delta", delta=Delta.model_construct(stop_reason="tool_use"), usage=no_usage
+    )
+    calls = 0
+    async with stream:
+        async for event in stream:
+            if event.type == "content_block_start" and event.content_block.type == "tool_use":
+                calls += 1
+                if calls > 1:
+                    yield stopped
+            yield event
 
 
 def build(row: ProviderRow, request: LlmRequest) -> AnthropicService:

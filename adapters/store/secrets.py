@@ -64,7 +64,7 @@ class SecretBox:
 
     def seal_secrets(self, secrets: AiSecrets) -> str:
         """Return a token that hides an AI's secrets."""
-        return self.seal(json.dumps({name: value.get_secret_value() for name, value in secrets}))
+        return self.seal(json.dumps(secrets.revealed()))
 
     def unseal_secrets(self, token: str) -> AiSecrets:
         """Return the secrets of a token.

@@ -42,6 +42,7 @@ class SpeechSocket(Voice, WebsocketTTSService):
         )
         self._clients = clients
         self._opening = asyncio.Lock()
+        self._open_socket: Any = None
         self._errors = 0
         self._leaving: asyncio.Task[Any] | None = None
         self._setting_up = False
@@ -62,6 +63,14 @@ class SpeechSocket(Voice, WebsocketTTSService):
         self._errors += 1
         await super().push_error_frame(error, force_treat_as_permanent)
 
+    async def reconnect(self) -> bool:
+        """Break the connection, from which nothing comes; Pipecat opens another one."""
+        socket, self._open_socket = self._open_socket, None
+        if socket is None:
+            return False
+        socket.transport.abort()
+        return True
+
     async def _connect(self) -> None:
         connect = super()._connect
         if self._setting_up:
@@ -76,13 +85,14 @@ class SpeechSocket(Voice, WebsocketTTSService):
         await super()._disconnect()  # type: ignore[no-untyped-call]
 
     async def _websocket_connect(self, uri: str, **kwargs: Any) -> Any:
-        return await super()._websocket_connect(
+        self._open_socket = await super()._websocket_connect(
             uri,
             ssl=self._clients.ssl_for(uri),
             compression=None,
             open_timeout=self._clients.limits.connect_s,
             **kwargs,
         )
+        return self._open_socket
 
     async def _connect_websocket(self) -> None:
         # A sentence that comes while the connection is opened anew would open a second one, which nobody reads.

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from adapters.aws_options import ENGINE, POLLY_LANGUAGE_ALIASES, POLLY_LANGUAGES, REGION, TEXT_TYPE
 from adapters.credentials import MODEL
-from adapters.seats import Capability, ProviderRow, Seat, SeatTable
+from adapters.local_models import KOKORO, LOCAL_MODEL, PIPER, LocalRow
+from adapters.seats import Capability, KeyKind, ProviderOption, ProviderRow, Seat, SeatTable
 from models.providers import DEFAULT_VOICES, TtsType
 
 _STREAMING = frozenset({Capability.STREAMING})
 _WORDS = frozenset({Capability.STREAMING, Capability.WORD_TIMESTAMPS})
+_AZURE_REGION = ProviderOption(
+    name="region",
+    summary="The region of the Speech resource, for example westeurope",
+    variable="AZURE_SPEECH_REGION",
+    required=True,
+    pattern=r"[a-z0-9-]{0,40}",
+)
+_OCTAVE = ProviderOption(name="model", summary="Version of Octave: 1 or 2", pattern="[12]?")
+_HUME_VOICES = ProviderOption(
+    name="voice_provider",
+    summary="Whose library holds the voice: HUME_AI, the default for names, or CUSTOM_VOICE",
+    pattern="(HUME_AI|CUSTOM_VOICE)?",
+)
 
 TTS_TABLE = SeatTable(
     Seat.TTS,
@@ -71,31 +86,55 @@ TTS_TABLE = SeatTable(
             name=TtsType.AWS,
             label="Amazon Polly",
             seat=Seat.TTS,
+            factory="adapters.tts.aws:build",
+            account="polly",
             key_variable="AWS_SECRET_ACCESS_KEY",
+            key_kind=KeyKind.AWS,
+            base_url="https://polly.{region}.amazonaws.com",
+            options=(REGION, ENGINE, TEXT_TYPE),
+            extra="aws",
+            module="aiobotocore",
             default_voice=DEFAULT_VOICES[TtsType.AWS],
+            languages=POLLY_LANGUAGES,
+            language_aliases=POLLY_LANGUAGE_ALIASES,
             sample_rates_hz=(8000, 16_000),
+            capabilities=_STREAMING,
         ),
         ProviderRow(
             name=TtsType.AZURE,
             label="Azure Speech",
             seat=Seat.TTS,
+            factory="adapters.tts.azure:build",
+            account="azure_speech",
             key_variable="AZURE_SPEECH_API_KEY",
+            base_url="https://{region}.tts.speech.microsoft.com",
+            options=(_AZURE_REGION,),
             default_voice=DEFAULT_VOICES[TtsType.AZURE],
             sample_rates_hz=(8000, 16_000, 22_050, 24_000, 44_100, 48_000),
-            capabilities=_WORDS,
+            capabilities=_STREAMING,
         ),
         ProviderRow(
             name=TtsType.GOOGLE,
             label="Google Text-to-Speech",
             seat=Seat.TTS,
+            factory="adapters.tts.google:build",
+            account="google",
             key_variable="GOOGLE_APPLICATION_CREDENTIALS",
+            key_kind=KeyKind.GOOGLE,
+            base_url="https://texttospeech.googleapis.com",
+            extra="google",
+            module="google.cloud.texttospeech",
             default_voice=DEFAULT_VOICES[TtsType.GOOGLE],
+            sample_rates_hz=(8000, 16_000, 22_050, 24_000, 44_100, 48_000),
             capabilities=_STREAMING,
         ),
         ProviderRow(
             name=TtsType.CARTESIA,
             label="Cartesia",
             seat=Seat.TTS,
+            factory="adapters.tts.cartesia:build",
+            account="cartesia",
+            options=(MODEL,),
             key_variable="CARTESIA_API_KEY",
             base_url="wss://api.cartesia.ai",
             default_model="sonic-3.6",
@@ -107,9 +146,13 @@ TTS_TABLE = SeatTable(
             name=TtsType.HUME,
             label="Hume",
             seat=Seat.TTS,
+            factory="adapters.tts.hume:build",
+            account="hume",
             key_variable="HUME_API_KEY",
             base_url="https://api.hume.ai",
+            default_model="2",
             sample_rates_hz=(48_000,),
+            options=(_OCTAVE, _HUME_VOICES),
             capabilities=_WORDS,
         ),
         ProviderRow(
@@ -117,7 +160,14 @@ TTS_TABLE = SeatTable(
             label="PlayHT",
             seat=Seat.TTS,
             retired="PlayHT closed at the end of 2025; choose another tts_type",
+            factory="adapters.tts.playht:build",
             key_variable="PLAYHT_API_KEY",
+            key_kind=KeyKind.PAIR,
+            base_url="https://api.play.ht",
+            default_model="Play3.0-mini",
+            sample_rates_hz=(8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+            options=(MODEL,),
+            capabilities=_STREAMING,
         ),
         ProviderRow(
             name=TtsType.ESPEAK,
@@ -128,6 +178,30 @@ TTS_TABLE = SeatTable(
             module="espeakng_loader",
             default_voice=DEFAULT_VOICES[TtsType.ESPEAK],
             capabilities=_STREAMING,
+        ),
+        LocalRow(
+            name=TtsType.PIPER,
+            label="Piper",
+            seat=Seat.TTS,
+            factory="adapters.tts.piper:build",
+            extra="piper",
+            module="piper",
+            options=(LOCAL_MODEL,),
+            layout=PIPER,
+            default_model="en_US-lessac-medium",
+            default_voice=DEFAULT_VOICES[TtsType.PIPER],
+        ),
+        LocalRow(
+            name=TtsType.KOKORO,
+            label="Kokoro",
+            seat=Seat.TTS,
+            factory="adapters.tts.kokoro:build",
+            extra="kokoro",
+            module="kokoro_onnx",
+            options=(LOCAL_MODEL,),
+            layout=KOKORO,
+            default_model="v1.0",
+            default_voice=DEFAULT_VOICES[TtsType.KOKORO],
         ),
     ),
 )

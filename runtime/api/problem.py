@@ -70,6 +70,7 @@ class Problem(BaseModel):
         detail: What went wrong this time.
         instance: Path of the request.
         errors: The fields that are wrong, if any are.
+        provider_error: Which vendor failed, how, and what to do, if one did (`models.errors.ProviderError.public`).
     """
 
     type: str
@@ -78,6 +79,7 @@ class Problem(BaseModel):
     detail: str
     instance: str
     errors: list[FieldProblem] = Field(default_factory=list)
+    provider_error: dict[str, Any] | None = None
 
 
 def problem_response(
@@ -87,6 +89,7 @@ def problem_response(
     *,
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
+    provider_error: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Make a problem response.
 
@@ -96,6 +99,7 @@ def problem_response(
         instance: Path of the request; tokens in it are blotted out.
         errors: The fields that are wrong.
         headers: Further response headers.
+        provider_error: Which vendor failed, how, and what to do.
     """
     phrase = HTTPStatus(status).phrase
     problem = Problem(
@@ -105,8 +109,10 @@ def problem_response(
         detail=detail,
         instance=redact(instance),
         errors=list(errors),
+        provider_error=dict(provider_error) if provider_error else None,
     )
-    document = problem.model_dump(mode="json", exclude=set() if errors else {"errors"})
+    empty = {name for name, value in (("errors", errors), ("provider_error", provider_error)) if not value}
+    document = problem.model_dump(mode="json", exclude=empty)
     return JSONResponse(document, status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -121,7 +127,8 @@ def problem_of(error: AicallError, instance: str) -> JSONResponse:
     if isinstance(error, InvalidField):
         errors.append(FieldProblem(field=error.field, message=error.message))
     detail = f"{error.field}: {error.message}" if isinstance(error, InvalidField) else error.message
-    return problem_response(status, detail, instance, errors=errors, headers=headers)
+    provider = error.public() if isinstance(error, ProviderError) else None
+    return problem_response(status, detail, instance, errors=errors, headers=headers, provider_error=provider)
 
 
 def install_problem_handlers(app: FastAPI) -> None:

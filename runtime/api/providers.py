@@ -48,7 +48,7 @@ class Offers(BaseModel):
 @router.get("")
 async def list_providers(services: CurrentServices) -> JSONResponse:
     """Say which providers of each seat run here, whether their key is set, and their defaults."""
-    return JSONResponse(providers_document(services.environ))
+    return JSONResponse(providers_document(services.environ, services.circuits))
 
 
 @router.get("/{name}/voices", response_model=Offers)

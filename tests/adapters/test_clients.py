@@ -9,17 +9,17 @@ import openai
 import pytest
 from aiohttp import web
 
-from adapters.clients import SharedClients, VendorLimits
+from adapters.clients import PLAIN_HTTP, SharedClients, VendorLimits
 from adapters.llm.build import build_llm
 from adapters.stt.build import build_stt
 from adapters.tts.build import build_tts
 from models.providers import EngineModel, SttType, TtsType
-from tests.adapters.vendors import KEY, impatient_clients, until
+from tests.adapters.vendors import KEY, clients_with, impatient_clients, until
 from tests.standins.faults import Faults
 from tests.standins.openai import OpenAIStandIn
 
 
-@pytest.mark.parametrize("sdk", [openai, anthropic])
+@pytest.mark.parametrize("sdk", [openai, anthropic, PLAIN_HTTP])
 async def test_there_is_one_pool_per_sdk_until_it_is_closed(sdk: ModuleType) -> None:
     async with impatient_clients() as clients:
         pool = clients.http(sdk)
@@ -37,6 +37,16 @@ async def test_there_is_one_tls_context() -> None:
         assert clients.ssl_for("wss://host") is clients.ssl_context
         assert clients.ssl_context.verify_mode is ssl.CERT_REQUIRED
         assert clients.ssl_context.check_hostname
+
+
+async def test_another_event_loop_has_pools_of_its_own_and_the_same_trust() -> None:
+    limits = VendorLimits(connect_s=0.5)
+    async with clients_with(limits) as clients:
+        other = clients.for_another_loop()
+        assert other.limits is limits
+        assert other.ssl_context is clients.ssl_context
+        assert other.http(openai) is not clients.http(openai)
+        await other.aclose()
 
 
 async def test_a_call_costs_the_loop_little() -> None:
@@ -187,6 +197,40 @@ async def test_closing_does_not_wait_for_a_knock() -> None:
         clients.preconnect(openai, vendor.base_url, "llm")
         await until(lambda: len(vendor.knocks) == 2)
         await clients.aclose()
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_what_all_calls_use_is_made_once_and_closed_with_the_rest() -> None:
+    async with impatient_clients() as clients:
+        one = clients.shared(("vendor", "here"), Kept)
+        assert clients.shared(("vendor", "here"), Kept) is one
+        assert clients.shared(("vendor", "there"), Kept) is not one
+        await clients.aclose()
+        assert one.closed
+        assert clients.shared(("vendor", "here"), Kept) is not one
+
+
+async def test_another_client_may_knock_too_once_in_a_while() -> None:
+    knocks: list[str] = []
+
+    async def knock() -> None:
+        knocks.append("knock")
+        raise ConnectionError
+
+    async with impatient_clients() as clients:
+        task = clients.preconnect_by(knock, "somewhere", "llm")
+        assert task is not None
+        assert task.get_name() == "preconnect llm"
+        assert clients.preconnect_by(knock, "somewhere", "llm") is None
+        await task
+        assert knocks == ["knock"]
 
 
 def test_limits_suit_a_telephone() -> None:

@@ -34,6 +34,17 @@ def test_tells_what_runs_and_what_does_not() -> None:
         "key_set": False,
         "base_url_variable": "AICALL_BASE_URL_ELEVENLABS",
         "base_url_set": False,
+        "own_endpoint": False,
+        "options": [
+            {
+                "name": "model",
+                "summary": "The vendor's name of the model",
+                "required": False,
+                "variable": None,
+                "default": None,
+            }
+        ],
+        "health": None,
         "extra": None,
         "installed": True,
         "default_model": "eleven_flash_v2_5",
@@ -44,7 +55,6 @@ def test_tells_what_runs_and_what_does_not() -> None:
         "capabilities": ["streaming", "word_timestamps"],
     }
     assert tts["playht"]["why_not"] == "PlayHT closed at the end of 2025; choose another tts_type"
-    assert tts["cartesia"]["why_not"] == "Cartesia is not available in this version"
     assert tts["espeak"]["key_variable"] is None
 
 

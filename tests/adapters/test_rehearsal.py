@@ -59,6 +59,22 @@ def test_after_a_rehearsal_the_first_requests_import_nothing() -> None:
     assert imported_by_first_requests("warm") == set()
 
 
+def test_after_a_rehearsal_gemini_builds_no_model_of_an_answer() -> None:
+    code = """
+import sys
+from adapters.rehearsal import rehearse
+if sys.argv[1] == "warm":
+    rehearse()
+from google.genai.types import Candidate, GenerateContentConfig, GenerateContentResponse
+print(all(it.__pydantic_complete__ for it in (Candidate, GenerateContentConfig, GenerateContentResponse)))
+"""
+    built = [
+        subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        for how in ("cold", "warm")
+    ]
+    assert [line.strip() for line in built] == ["False", "True"]
+
+
 async def test_it_can_be_held_beside_a_running_loop() -> None:
     rehearse()
     assert asyncio.get_running_loop().is_running()

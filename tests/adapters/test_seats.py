@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from adapters.llm.table import LLM_TABLE
 from adapters.providers import TABLES
-from adapters.seats import ProviderRow, Seat, SeatTable
+from adapters.seats import ProviderOption, ProviderRow, Seat, SeatTable
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.errors import InvalidField
@@ -19,10 +19,8 @@ def test_every_name_of_the_seeds_has_a_row() -> None:
     assert [row.name for row in TTS_TABLE.rows] == list(TtsType)
 
 
-def test_the_first_set_runs() -> None:
-    assert [row.name for row in LLM_TABLE.rows if row.runs] == ["openai", "anthropic", "script"]
-    assert [row.name for row in STT_TABLE.rows if row.runs] == ["deepgram", "pocketsphinx"]
-    assert [row.name for row in TTS_TABLE.rows if row.runs] == ["elevenlabs", "deepgram", "openai", "espeak"]
+def test_every_row_runs() -> None:
+    assert [f"{row.seat} {row.name}" for row in ROWS if not row.runs] == []
 
 
 def test_default_voices_are_the_seeds() -> None:
@@ -129,3 +127,28 @@ def test_the_rate_is_one_that_the_vendor_offers(row: ProviderRow, wanted_hz: int
     else:
         assert rate_hz in row.sample_rates_hz
         assert rate_hz > wanted_hz or rate_hz == max(row.sample_rates_hz)
+
+
+def test_a_vendor_with_a_closed_set_of_models_has_no_other() -> None:
+    agent = ProviderOption(name="agent", summary="The agent", needed_by=("cx",))
+    row = ProviderRow(name="v", label="V", seat=Seat.LLM, models=("cx", "es"), options=(agent,))
+    row.check_model("cx", {})
+    for environ in ({}, {"AICALL_BASE_URL_V": "http://127.0.0.1:9"}):
+        with pytest.raises(InvalidField, match="V has these models: cx, es") as refused:
+            row.check_model("dx", environ)
+        assert refused.value.field == "engine_model"
+
+
+def test_an_option_may_be_needed_by_some_models_only() -> None:
+    agent = ProviderOption(name="agent", summary="The agent", needed_by=("cx",))
+    row = ProviderRow(name="v", label="V", seat=Seat.LLM, models=("cx", "es"), options=(agent,))
+    row.check_model("es", {}, {"agent": ""})
+    row.check_model("cx", {}, {"agent": "a"})
+    with pytest.raises(InvalidField) as refused:
+        row.check_model("cx", {}, {"agent": ""})
+    assert refused.value.field == "parameter.llm_options.agent"
+
+
+def test_a_module_in_a_package_that_is_missing_is_not_installed() -> None:
+    row = ProviderRow(name="v", label="V", seat=Seat.LLM, module="no_such_package.inner.module")
+    assert not row.installed

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from adapters.llm.table import LLM_TABLE
 from adapters.validate import validate_ai
 from models.ai import AiFields, AiSecrets
 from models.errors import InvalidField
 from models.providers import LlmProvider, SttType, TtsType
+from tests.adapters.vendors import key_of
 
 EMBEDDED: dict[str, Any] = {
     "name": "Reception",
@@ -47,18 +49,46 @@ def test_what_runs_is_accepted(engine: str, stt_type: SttType, tts_type: TtsType
     check(KEYS, engine_model=engine, stt_type=stt_type, tts_type=tts_type, tts_voice_id=voice)
 
 
-@pytest.mark.parametrize("provider", [p for p in LlmProvider if p not in ("openai", "anthropic", "script")])
-def test_a_model_that_does_not_run_is_refused(provider: LlmProvider) -> None:
-    with pytest.raises(InvalidField, match="is not available in this version") as caught:
-        check(KEYS, AiSecrets(engine_key=SecretStr("x")), engine_model=f"{provider}.some-model")
+@pytest.mark.parametrize("provider", [p for p in LlmProvider if p != LlmProvider.SCRIPT])
+def test_every_provider_of_the_seeds_can_be_saved(provider: LlmProvider) -> None:
+    row = LLM_TABLE[provider]
+    options = {"agent": "a1"} if provider == LlmProvider.DIALOGFLOW else {}
+    options |= {option.name: "my-resource" for option in row.options if option.required and option.name not in options}
+    check(
+        secrets=AiSecrets(engine_key=SecretStr(key_of(row))),
+        engine_model=f"{provider}.{row.default_model}",
+        parameter={"llm_options": options},
+    )
+
+
+def test_a_model_that_its_vendor_has_ended_is_refused() -> None:
+    with pytest.raises(InvalidField, match="ended its Sonar chat models") as caught:
+        check(secrets=AiSecrets(engine_key=SecretStr("x")), engine_model="perplexity.llama-3-sonar-large")
     assert caught.value.field == "engine_model"
+
+
+def test_a_recognisers_model_must_understand_the_language() -> None:
+    secrets = AiSecrets(stt_key=SecretStr("x"))
+    check(secrets=secrets, stt_type="cartesia", stt_language="de-DE")
+    with pytest.raises(InvalidField):
+        check(
+            secrets=secrets,
+            stt_type="cartesia",
+            stt_language="de-DE",
+            parameter={"stt_options": {"model": "ink-2"}},
+        )
 
 
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({"stt_type": "cartesia"}, "stt_type", "Cartesia is not available in this version"),
-        ({"tts_type": "hume", "tts_voice_id": "v"}, "tts_type", "Hume is not available in this version"),
+        ({"stt_type": "cartesia"}, "parameter.stt_key", "CARTESIA_API_KEY is not set"),
+        ({"tts_type": "hume", "tts_voice_id": "v"}, "parameter.tts_key", "HUME_API_KEY is not set"),
+        (
+            {"engine_model": "openai.x", "parameter": {"llm_options": {"hue": "1"}}},
+            "parameter.llm_options.hue",
+            "no such",
+        ),
         ({"tts_type": "playht", "tts_voice_id": "v"}, "tts_type", "PlayHT closed at the end of 2025"),
         ({"tts_type": "openai", "tts_voice_id": "homer"}, "tts_voice_id", "OpenAI has these voices: alloy, "),
         ({"stt_language": "de-DE"}, "stt_language", "understands only: en"),
@@ -98,3 +128,34 @@ def test_a_broken_endpoint_is_refused_before_the_call() -> None:
     with pytest.raises(InvalidField) as caught:
         check({"OPENAI_API_KEY": "x", "AICALL_BASE_URL_OPENAI": "localhost:8000"}, engine_model="openai.gpt-4o")
     assert caught.value.field == "AICALL_BASE_URL_OPENAI"
+
+
+FALLBACKS = [
+    ({"stt": [{"stt_type": "deepgram"}]}, "parameter.fallback.stt[0].key"),
+    ({"stt": [{"stt_type": "pocketsphinx", "stt_language": "fr"}]}, "parameter.fallback.stt[0].stt_language"),
+    ({"stt": [{"stt_type": "pocketsphinx", "options": {"x": "y"}}]}, "parameter.fallback.stt[0].options.x"),
+    ({"llm": [{"engine_model": "openai.gpt-4o"}]}, "parameter.fallback.llm[0].key"),
+    (
+        {"llm": [{"engine_model": "script.receptionist"}, {"engine_model": "script.nobody"}]},
+        "parameter.fallback.llm[1].engine_model",
+    ),
+    ({"tts": [{"tts_type": "hume", "key": "k"}]}, "parameter.fallback.tts[0].tts_voice_id"),
+    ({"tts": [{"tts_type": "playht", "tts_voice_id": "v"}]}, "parameter.fallback.tts[0].tts_type"),
+]
+
+
+@pytest.mark.parametrize(("fallback", "field"), FALLBACKS, ids=[field for _, field in FALLBACKS])
+def test_a_fallback_that_cannot_run_is_refused(fallback: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        check(parameter={"fallback": fallback})
+    assert refused.value.field == field
+
+
+def test_fallbacks_that_can_run_are_accepted() -> None:
+    secrets = AiSecrets(fallback_keys={"llm.openai.0": SecretStr("key")})
+    fallback = {
+        "llm": [{"engine_model": "openai.gpt-4o"}],
+        "stt": [{"stt_type": "deepgram"}],
+        "tts": [{"tts_type": "espeak", "tts_voice_id": "en-gb"}],
+    }
+    check({"DEEPGRAM_API_KEY": "key"}, secrets, parameter={"fallback": fallback})

@@ -11,9 +11,13 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.utils.errors import ErrorCategory
 from pydantic import SecretStr
 
+from adapters.seats import KeyKind, ProviderRow
 from adapters.clients import SharedClients, VendorLimits
+from tests.standins.aws import ACCESS_KEY
 from tests.standins.base import DEFAULT_KEY
+from tests.standins.google_accounts import service_account
 from tests.standins.pipeline import Pipe
+from tests.standins.playht import USER
 
 KEY = SecretStr(DEFAULT_KEY)
 IMPATIENT = VendorLimits(connect_s=1.0, quiet_s=1.0, voice_quiet_s=1.0, retries=1, reconnects=3, reconnect_wait_s=0.05)
@@ -71,3 +75,16 @@ async def first_error(pipe: Pipe, category: ErrorCategory) -> ErrorFrame:
     """
     await pipe.up.until(lambda: any(e.category is category for e in pipe.up.of(ErrorFrame)), BOUND_S)
     return next(e for e in pipe.up.of(ErrorFrame) if e.category is category)
+
+
+def key_of(row: ProviderRow) -> str:
+    """A key of the form that a vendor gives out, good at its stand-in."""
+    match row.key_kind:
+        case KeyKind.AWS:
+            return f"{ACCESS_KEY}:{DEFAULT_KEY}"
+        case KeyKind.GOOGLE:
+            return str(service_account())
+        case KeyKind.PAIR:
+            return f"{USER}:{DEFAULT_KEY}"
+        case _:
+            return DEFAULT_KEY

@@ -15,7 +15,16 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from tests.standins.base import HttpError, LoggedRequest, StandIn
-from tests.standins.replies import ChatMessage, ChatRequest, Reply, ReplyScript, Script, text_of, token_count
+from tests.standins.replies import (
+    ChatMessage,
+    ChatRequest,
+    Reply,
+    ReplyScript,
+    Script,
+    arguments_text,
+    text_of,
+    token_count,
+)
 from tests.standins.wire import ByteStream
 
 _ERRORS = {
@@ -150,7 +159,7 @@ class AnthropicStandIn(StandIn):
                     yield _event("content_block_delta", index=index, delta={"type": "text_delta", "text": token})
             else:
                 yield _event("content_block_start", index=index, content_block=block | {"input": {}})
-                arguments = json.dumps(block["input"])
+                arguments = arguments_text(block["input"])
                 for piece in ("", *(arguments[start : start + 12] for start in range(0, len(arguments), 12))):
                     delta = {"type": "input_json_delta", "partial_json": piece}
                     yield _event("content_block_delta", index=index, delta=delta)

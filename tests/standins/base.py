@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ class StandIn(ABC):
         port: TCP port; 0 takes a free one.
         keep_log: Whether `requests` is kept (a benchmark of hours does without).
         keep_audio: Whether received audio is kept in the log.
+        tls: Certificate to serve with (`tests.standins.certificate`); None serves in plain text.
     """
 
     ENDPOINTS: ClassVar[tuple[str, ...]]
@@ -115,6 +117,7 @@ class StandIn(ABC):
         port: int = 0,
         keep_log: bool = True,
         keep_audio: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.keys = None if keys is None else set(keys)
         self.faults = faults or Faults()
@@ -124,6 +127,7 @@ class StandIn(ABC):
         self.keep_audio = keep_audio
         self.keep_log = keep_log
         self._port = port
+        self._tls = tls
         self._http: _Server | None = None
         self._listener: asyncio.Server | None = None
         self._quiet = asyncio.Event()
@@ -165,7 +169,9 @@ class StandIn(ABC):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", self._port))
         self._port = sock.getsockname()[1]
-        self._listener = await asyncio.get_running_loop().create_server(self._http, sock=sock, backlog=512)
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._http, sock=sock, backlog=512, ssl=self._tls
+        )
 
     def drop_connections(self) -> None:
         """Reset every open TCP connection, as a crash of the vendor would."""
@@ -180,13 +186,17 @@ class StandIn(ABC):
 
     @property
     def http_url(self) -> str:
-        """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self._port}"
+        """``http://127.0.0.1:PORT``, or ``https`` with TLS."""
+        return f"http{self._secure}://127.0.0.1:{self._port}"
 
     @property
     def ws_url(self) -> str:
-        """``ws://127.0.0.1:PORT``."""
-        return f"ws://127.0.0.1:{self._port}"
+        """``ws://127.0.0.1:PORT``, or ``wss`` with TLS."""
+        return f"ws{self._secure}://127.0.0.1:{self._port}"
+
+    @property
+    def _secure(self) -> str:
+        return "" if self._tls is None else "s"
 
     @property
     @abstractmethod
@@ -233,7 +243,9 @@ class StandIn(ABC):
 
     def faults_of(self, endpoint: str) -> Faults:
         """The faults in force at an endpoint."""
-        return self.endpoint_faults.get(endpoint, self.faults)
+        faults = self.endpoint_faults.get(endpoint, self.faults)
+        spent = faults.first is not None and len(self.requests_to(endpoint)) > faults.first
+        return Faults() if spent else faults
 
     @abstractmethod
     def route(self, request: web.BaseRequest) -> str:
@@ -254,6 +266,18 @@ class StandIn(ABC):
     @abstractmethod
     async def answer(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
         """Serve a request that is authenticated, parsed and free of faults so far."""
+
+    def parse_body(self, request: web.BaseRequest, body: bytes) -> Any:
+        """Read the body of a request, for the log: JSON, unless a vendor takes something else.
+
+        Raises:
+            HttpError: It is malformed.
+        """
+        del request
+        try:
+            return json.loads(body)
+        except ValueError as bad:
+            raise HttpError(400, "could not parse the JSON body of the request") from bad
 
     def check_key(self, request: web.BaseRequest) -> None:
         """Refuse a request without an accepted key.
@@ -279,6 +303,9 @@ class StandIn(ABC):
             faults = self.faults_of(endpoint)
             if faults.delay_s > 0:
                 await asyncio.sleep(faults.delay_s)
+            if faults.answer is not None:
+                content_type, body = faults.answer
+                return web.Response(status=faults.status or 200, body=body, content_type=content_type)
             if faults.status is not None:
                 raise HttpError(faults.status, retry_after_s=faults.retry_after_s)
             self.check_key(request)
@@ -315,9 +342,6 @@ class StandIn(ABC):
         if self.keep_log:
             self.requests.append(log)
         if request.body_exists:
-            try:
-                log.body = json.loads(await request.read())
-            except ValueError as bad:
-                raise HttpError(400, "could not parse the JSON body of the request") from bad
+            log.body = self.parse_body(request, await request.read())
         self.note_received()
         return log

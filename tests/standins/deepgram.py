@@ -1,7 +1,7 @@
-"""Deepgram's API: live transcription (``/v1/listen``), streaming speech (``/v1/speak``), projects.
+"""Deepgram's API: live transcription (``/v1/listen``), streaming speech (``/v1/speak``), projects, models.
 
-Written after https://developers.deepgram.com/reference (listen-streaming, speak-streaming, projects) and its pages on
-control messages (KeepAlive, Finalize, CloseStream; Flush, Clear, Close) and WebSocket errors; checked against
+Written after https://developers.deepgram.com/reference (listen-streaming, speak-streaming, projects, models) and its
+pages on control messages (KeepAlive, Finalize, CloseStream; Flush, Clear, Close) and WebSocket errors; checked against
 ``deepgram-sdk`` and Pipecat's Deepgram services.
 """
 
@@ -41,6 +41,13 @@ def turn_text(turn: int) -> str:
     return f"caller said turn {turn}"
 
 
+def scripted(transcripts: Sequence[str] | Callable[[int], str], turn: int) -> str:
+    """The n-th utterance, counted from 1, of a script: a function, or a list that is continued by `turn_text`."""
+    if callable(transcripts):
+        return transcripts(turn)
+    return transcripts[turn - 1] if turn <= len(transcripts) else turn_text(turn)
+
+
 class DeepgramStandIn(StandIn):
     """Deepgram on loopback. `base_url` is ``ws://127.0.0.1:PORT``; the same port answers HTTP.
 
@@ -56,7 +63,7 @@ class DeepgramStandIn(StandIn):
         **common: Arguments of `StandIn`.
     """
 
-    ENDPOINTS: ClassVar[tuple[str, ...]] = ("listen", "speak", "projects")
+    ENDPOINTS: ClassVar[tuple[str, ...]] = ("listen", "speak", "projects", "models")
 
     def __init__(
         self,
@@ -91,6 +98,8 @@ class DeepgramStandIn(StandIn):
             return "speak"
         if request.method == "GET" and request.path == "/v1/projects":
             return "projects"
+        if request.method == "GET" and request.path == "/v1/models":
+            return "models"
         raise HttpError(404)
 
     def key_of(self, request: web.BaseRequest) -> str | None:
@@ -112,6 +121,8 @@ class DeepgramStandIn(StandIn):
             return await self._listen(request, log)
         if log.endpoint == "speak":
             return await self._speak(request, log)
+        if log.endpoint == "models":
+            return web.json_response(_models())
         project = {"project_id": "00000000-0000-0000-0000-000000000001", "name": "stand-in"}
         return web.json_response({"projects": [project]})
 
@@ -119,7 +130,7 @@ class DeepgramStandIn(StandIn):
         options = ListenOptions.parse(log.query, self.endpointing_s)
         request_id = str(uuid.uuid4())
         turns = self._shared_turns or itertools.count(1)
-        listener = Listener(options, request_id, lambda: self._text(next(turns)))
+        listener = Listener(options, request_id, lambda: scripted(self.transcripts, next(turns)))
         session = await Session.open(self, request, log, {"dg-request-id": request_id})
         jobs = Jobs()
         session.close_when_idle(self.idle_s, partial(_give_up, session))
@@ -149,11 +160,6 @@ class DeepgramStandIn(StandIn):
                     await session.close()
                 case _:
                     await session.close(1008, "DATA-0000: The payload cannot be decoded as audio.")
-
-    def _text(self, turn: int) -> str:
-        if callable(self.transcripts):
-            return self.transcripts(turn)
-        return self.transcripts[turn - 1] if turn <= len(self.transcripts) else turn_text(turn)
 
     def _deliver(self, jobs: Jobs, session: Session, messages: list[dict[str, Any]]) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -242,6 +248,22 @@ async def _give_up(session: Session) -> None:
     await session.close(
         1011, "NET-0001: Deepgram did not receive audio data or a text message within the timeout window."
     )
+
+
+def _models() -> dict[str, Any]:
+    """Two versions of a model, one that does not stream, and a voice."""
+    model = {"name": "general", "canonical_name": "nova-3-general", "architecture": "nova-3", "languages": ["en"]}
+    model |= {"version": "1", "uuid": "1", "batch": True, "streaming": True, "formatted_output": True}
+    voice = {"name": "thalia", "canonical_name": "aura-2-thalia-en", "architecture": "aura-2", "languages": ["en-us"]}
+    voice |= {"version": "1", "uuid": "4", "metadata": {"accent": "American", "tags": ["feminine", "clear"]}}
+    return {
+        "stt": [
+            model,
+            model | {"version": "2", "uuid": "2", "languages": ["en", "de"]},
+            model | {"canonical_name": "whisper-large", "uuid": "3", "streaming": False},
+        ],
+        "tts": [voice],
+    }
 
 
 def _listen_metadata(request_id: str, duration_s: float) -> dict[str, Any]:

@@ -1,15 +1,17 @@
-"""ElevenLabs' API: multi-context streaming speech, plain streaming speech, voices, models, user.
+"""ElevenLabs' API: multi-context streaming speech, plain streaming speech, live transcription, voices, models, user.
 
-Written after https://elevenlabs.io/docs/api-reference (text-to-speech multi-context WebSocket, stream speech, voices,
-models, user, errors); checked against the ``elevenlabs`` package and Pipecat's ElevenLabs service.
+Written after https://elevenlabs.io/docs/api-reference (text-to-speech multi-context WebSocket, stream speech,
+speech-to-text realtime WebSocket, voices, models, user, errors); checked against the ``elevenlabs`` package and
+Pipecat's ElevenLabs service.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,13 +19,16 @@ from aiohttp import hdrs, web
 
 from tests.standins.audio import encode, signature
 from tests.standins.base import HttpError, LoggedRequest, StandIn
+from tests.standins.deepgram import scripted
 from tests.standins.elevenlabs_contexts import Contexts, PolicyViolation
+from tests.standins.elevenlabs_listen import IDLE_S, RealtimeOptions, Scribe, SessionError, end_with
 from tests.standins.wire import ByteStream, Session
 
 INACTIVITY_S = 20.0
 """Default of the query parameter ``inactivity_timeout``, seconds."""
 _STREAM_CHUNK_S = 0.1
 _FORMAT = re.compile(r"(?:(pcm)_(8000|16000|22050|24000|32000|44100|48000)|(ulaw|alaw)_(8000))")
+_LABELS = {"gender": "female", "language": "en", "accent": "american"}
 _SPEECH = re.compile(r"/v1/text-to-speech/([^/]+)(/stream|/multi-stream-input|)")
 _ERRORS = {
     400: ("bad_request", "Bad request"),
@@ -47,10 +52,14 @@ class ElevenLabsStandIn(StandIn):
         voices: Voices that exist, id to name.
         any_voice: Whether voices that are not in `voices` can speak as well.
         auth_at_handshake: Refuse a wrong key with 401 before the upgrade, as gateways in front of the vendor do.
+        transcripts: What the caller says: a function of the number of the utterance, counted from 1, or a list,
+            continued by `turn_text`. Numbers run per connection.
+        one_script: Number the utterances over all connections, so that a reconnection goes on where the last one ended.
+        stt_final_delay_s: Wait before a committed transcript, seconds.
         **common: Arguments of `StandIn`.
     """
 
-    ENDPOINTS: ClassVar[tuple[str, ...]] = ("multi", "stream", "voices", "models", "user")
+    ENDPOINTS: ClassVar[tuple[str, ...]] = ("multi", "stream", "realtime", "voices", "models", "user")
 
     def __init__(
         self,
@@ -59,6 +68,9 @@ class ElevenLabsStandIn(StandIn):
         voices: Mapping[str, str] | None = None,
         any_voice: bool = True,
         auth_at_handshake: bool = False,
+        transcripts: Sequence[str] | Callable[[int], str] = (),
+        one_script: bool = False,
+        stt_final_delay_s: float = 0.0,
         **common: Any,
     ) -> None:
         super().__init__(**common)
@@ -66,6 +78,10 @@ class ElevenLabsStandIn(StandIn):
         self.voices = dict(voices or {"EXAVITQu4vr4xnSDxMaL": "Sarah", "21m00Tcm4TlvDq8ikWAM": "Rachel"})
         self.any_voice = any_voice
         self.auth_at_handshake = auth_at_handshake
+        self.transcripts = transcripts
+        self.stt_final_delay_s = stt_final_delay_s
+        self._shared_turns = itertools.count(1) if one_script else None
+        self._transcribing: set[Session] = set()
 
     @property
     def base_url(self) -> str:
@@ -78,6 +94,8 @@ class ElevenLabsStandIn(StandIn):
         speech = _SPEECH.fullmatch(request.path)
         if speech and upgrade and speech[2] == "/multi-stream-input":
             return "multi"
+        if upgrade and request.path == "/v1/speech-to-text/realtime":
+            return "realtime"
         if speech and request.method == "POST" and speech[2] in ("", "/stream"):
             return "stream"
         if request.method == "GET" and request.path in ("/v1/voices", "/v2/voices"):
@@ -94,7 +112,7 @@ class ElevenLabsStandIn(StandIn):
 
     def check_key(self, request: web.BaseRequest) -> None:
         """Refuse a wrong key with 401, unless the endpoint reports it after the upgrade."""
-        if self.auth_at_handshake or self.route(request) != "multi":
+        if self.auth_at_handshake or self.route(request) not in ("multi", "realtime"):
             super().check_key(request)
 
     def error(self, status: int, message: str | None, detail: Mapping[str, Any]) -> web.Response:
@@ -108,15 +126,25 @@ class ElevenLabsStandIn(StandIn):
         match log.endpoint:
             case "multi":
                 return await self._multi(request, log)
+            case "realtime":
+                return await self._realtime(request, log)
             case "stream":
                 return await self._stream(request, log)
             case "voices":
-                found = [_voice(id_, name) for id_, name in self.voices.items()]
-                return web.json_response({"voices": found, "has_more": False, "total_count": len(found)})
+                return self._list_voices(log.query)
             case "models":
                 return web.json_response([_model(name) for name in ("eleven_flash_v2_5", "eleven_multilingual_v2")])
             case _:
                 return web.json_response(_subscription() if request.path.endswith("/subscription") else _user())
+
+    def _list_voices(self, query: Mapping[str, str]) -> web.Response:
+        size, first = int(query.get("page_size", "100")), int(query.get("next_page_token", "0"))
+        if not 1 <= size <= 100:
+            raise HttpError(422, "page_size must be between 1 and 100")
+        found = [_voice(id_, name) for id_, name in self.voices.items()]
+        more = first + size < len(found)
+        body = {"voices": found[first : first + size], "has_more": more, "total_count": len(found)}
+        return web.json_response(body | {"next_page_token": str(first + size) if more else None})
 
     async def _multi(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
         encoding, rate_hz = parse_format(log.query.get("output_format", "mp3_44100_128"))
@@ -146,6 +174,41 @@ class ElevenLabsStandIn(StandIn):
         finally:
             session.release()
             await contexts.stop()
+        return session.ws
+
+    async def end_sessions(self, kind: str) -> None:
+        """End every live transcription with an error event."""
+        for session in list(self._transcribing):
+            await end_with(session, SessionError(kind, "The session has ended."))
+
+    async def _realtime(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
+        turns = self._shared_turns or itertools.count(1)
+        session = await Session.open(self, request, log)
+        session.close_when_idle(IDLE_S, session.close)
+        scribe: Scribe | None = None
+        try:
+            if not self.key_is_good(request):
+                raise SessionError("auth_error", "You must be authenticated to use this endpoint.")
+            options = RealtimeOptions.parse(log.query)
+            scribe = Scribe(
+                session,
+                log,
+                options,
+                lambda: scripted(self.transcripts, next(turns)),
+                lambda: self.stt_final_delay_s,
+                keep_audio=self.keep_audio,
+            )
+            self._transcribing.add(session)
+            await scribe.serve()
+        except SessionError as error:
+            await end_with(session, error)
+        except ConnectionResetError:
+            pass
+        finally:
+            session.release()
+            self._transcribing.discard(session)
+            if scribe is not None:
+                await scribe.jobs.stop()
         return session.ws
 
     async def _stream(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
@@ -197,7 +260,7 @@ def _voice_id(request: web.BaseRequest) -> str:
 
 
 def _voice(id_: str, name: str) -> dict[str, Any]:
-    return {"voice_id": id_, "name": name, "category": "premade", "labels": {}, "settings": None}
+    return {"voice_id": id_, "name": name, "category": "premade", "labels": _LABELS, "settings": None}
 
 
 def _model(id_: str) -> dict[str, Any]:

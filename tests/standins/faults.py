@@ -22,18 +22,25 @@ class Faults:
         chunk_delay_s: Wait before each message, seconds.
         stall_after: Once this many messages were sent, send nothing more but keep the connection open.
         drop_after: Once this many messages were sent, reset the TCP connection instead of sending the next one.
+        close_after: Once this many messages were sent, close the connection in good order instead of sending the next.
         garbage_after: Send malformed content once, in place of the message with this index; the rest follows as usual.
         status: Answer every request with this HTTP error in the vendor's own format; a WebSocket is refused with it.
         retry_after_s: ``Retry-After`` of such an error, whole seconds; left out when None.
+        first: Only the first so many requests to an endpoint fail; None for all. Needs the log.
+        answer: Answer every request with this content type and this body, as a gateway in between may; with status 200
+            unless `status` says otherwise.
     """
 
     delay_s: float = 0.0
     chunk_delay_s: float = 0.0
     stall_after: int | None = None
     drop_after: int | None = None
+    close_after: int | None = None
     garbage_after: int | None = None
     status: int | None = None
     retry_after_s: int | None = None
+    first: int | None = None
+    answer: tuple[str, bytes] | None = None
 
 
 class Verdict(Enum):
@@ -70,6 +77,10 @@ class Gate:
         index = self.passed
         if faults.drop_after is not None and index >= faults.drop_after:
             reset(self._transport)
+            raise ConnectionResetError
+        if faults.close_after is not None and index >= faults.close_after:
+            if self._transport is not None:
+                self._transport.close()
             raise ConnectionResetError
         if faults.stall_after is not None and index >= faults.stall_after:
             return Verdict.SWALLOW

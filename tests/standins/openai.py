@@ -17,13 +17,24 @@ from aiohttp import web
 
 from tests.standins.audio import signature
 from tests.standins.base import HttpError, LoggedRequest, StandIn
-from tests.standins.replies import ChatMessage, ChatRequest, Reply, ReplyScript, Script, text_of, token_count
+from tests.standins.openai_dialects import OPENAI, RULES, Rules
+from tests.standins.replies import (
+    ChatMessage,
+    ChatRequest,
+    Reply,
+    ReplyScript,
+    Script,
+    arguments_text,
+    text_of,
+    token_count,
+)
 from tests.standins.wire import ByteStream
 
 SPEECH_RATE_HZ = 24_000
 """Rate of ``response_format`` ``pcm`` and ``wav``, Hz."""
 _SPEECH_CHUNK_BYTES = SPEECH_RATE_HZ * 2 // 10
 _CREATED = 1_700_000_000
+_APART_TOKENS = 1
 
 _ERRORS: dict[int, tuple[str, str, str | None]] = {
     400: ("Invalid request.", "invalid_request_error", None),
@@ -40,7 +51,7 @@ _ERRORS: dict[int, tuple[str, str, str | None]] = {
 
 
 class OpenAIStandIn(StandIn):
-    """OpenAI on loopback. `base_url` ends in ``/v1``.
+    """OpenAI on loopback, or a vendor that speaks its dialect. `base_url` ends in ``/v1``.
 
     Args:
         reply: The script: a function of `ChatRequest`, or replies in the order in which they are asked for (by
@@ -53,7 +64,8 @@ class OpenAIStandIn(StandIn):
         **common: Arguments of `StandIn`.
     """
 
-    ENDPOINTS: ClassVar[tuple[str, ...]] = ("chat", "speech", "models")
+    ENDPOINTS: ClassVar[tuple[str, ...]] = ("chat", "speech", "models", "key")
+    RULES: ClassVar[Rules] = OPENAI
 
     def __init__(
         self,
@@ -77,33 +89,45 @@ class OpenAIStandIn(StandIn):
 
     @property
     def base_url(self) -> str:
-        """``http://127.0.0.1:PORT/v1``."""
-        return f"{self.http_url}/v1"
+        """``http://127.0.0.1:PORT/v1``, or the vendor's path."""
+        return self.http_url + (self.RULES.prefix if self.RULES.base_path is None else self.RULES.base_path)
 
     def route(self, request: web.BaseRequest) -> str:
         """Name the endpoint of a request."""
-        if request.method == "POST" and request.path == "/v1/chat/completions":
+        path = request.path.removeprefix(self.RULES.prefix) if request.path.startswith(self.RULES.prefix) else ""
+        if request.method == "POST" and path == "/chat/completions":
             return "chat"
-        if request.method == "POST" and request.path == "/v1/audio/speech":
+        if request.method == "POST" and path == "/audio/speech" and self.RULES is OPENAI:
             return "speech"
-        if request.method == "GET" and (request.path == "/v1/models" or request.path.startswith("/v1/models/")):
+        if request.method == "GET" and (path == "/models" or path.startswith("/models/")):
             return "models"
+        if request.method == "GET" and path == "/key" and self.RULES is RULES["openrouter"]:
+            return "key"
         raise HttpError(404, f"Invalid URL ({request.method} {request.path})")
 
     def key_of(self, request: web.BaseRequest) -> str | None:
-        """The bearer token."""
-        return request.headers.get("Authorization", "").removeprefix("Bearer ") or None
+        """The key: a bearer token, or the vendor's own header."""
+        if self.RULES.key_header:
+            return request.headers.get(self.RULES.key_header)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return token if scheme == "Bearer" else None
+
+    def check_key(self, request: web.BaseRequest) -> None:
+        """Refuse a request without an accepted key, where the vendor does."""
+        given = "Authorization" in request.headers or self.key_of(request) is not None
+        is_list = request.path == f"{self.RULES.prefix}/models"
+        if (self.RULES.keyless and not given) or (self.RULES.open_models and is_list) or self.key_is_good(request):
+            return
+        raise HttpError(self.RULES.bad_key_status, _ERRORS[401][0], code="invalid_api_key")
 
     def error(self, status: int, message: str | None, detail: Mapping[str, Any]) -> web.Response:
-        """``{"error": {"message", "type", "param", "code"}}``."""
+        """OpenAI's ``{"error": {"message", "type", "param", "code"}}``, or the vendor's document."""
         default, kind, code = _ERRORS.get(status, _ERRORS[500 if status >= 500 else 400])
-        body = {
-            "message": message or default,
-            "type": kind,
-            "param": detail.get("param"),
-            "code": detail.get("code", code),
-        }
-        return web.json_response({"error": body}, status=status, headers={"x-request-id": "req_stand_in"})
+        code = detail.get("code", code)
+        body = self.RULES.error(status, message or default, kind, code)
+        if self.RULES is OPENAI:
+            body["error"]["param"] = detail.get("param")
+        return web.json_response(body, status=status, headers={"x-request-id": "req_stand_in"})
 
     async def answer(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
         """Serve one request."""
@@ -111,12 +135,15 @@ class OpenAIStandIn(StandIn):
             return await self._chat(request, log)
         if log.endpoint == "speech":
             return await self._speech(request, log)
+        if log.endpoint == "key":
+            return web.json_response({"data": {"label": "stand-in", "usage": 0, "limit": None, "is_free_tier": False}})
         return self._models(request)
 
     def _models(self, request: web.BaseRequest) -> web.Response:
-        wanted = request.path.removeprefix("/v1/models").lstrip("/")
+        wanted = request.path.removeprefix(f"{self.RULES.prefix}/models").lstrip("/")
         if not wanted:
-            return web.json_response({"object": "list", "data": [_model(name) for name in self.models]})
+            models = [_model(name) for name in self.models]
+            return web.json_response(models if self.RULES.bare_models else {"object": "list", "data": models})
         self._check_model(wanted)
         return web.json_response(_model(wanted))
 
@@ -133,6 +160,7 @@ class OpenAIStandIn(StandIn):
 
     async def _chat(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
         body = log.body if isinstance(log.body, dict) else {}
+        self.RULES.check(body)
         self._check_model(body.get("model"))
         chat = parse_chat(body)
         reply = await self.script.reply(chat)
@@ -143,40 +171,51 @@ class OpenAIStandIn(StandIn):
             "service_tier": "default",
             "system_fingerprint": "fp_stand_in",
         }
-        usage = _usage(chat, reply)
+        usage = _usage(chat, reply, apart=self.RULES.reasoning_apart)
         first_token_s = self.first_token_s if reply.first_token_s is None else reply.first_token_s
         if not body.get("stream"):
             await asyncio.sleep(first_token_s)
             return web.json_response(_completion(frame, reply, usage))
-        stream = await ByteStream.open(self, request, log, "text/event-stream", {"x-request-id": "req_stand_in"})
+        comment = self.RULES.comment
+        headers = {"x-request-id": "req_stand_in"}
+        stream = await ByteStream.open(self, request, log, "text/event-stream", headers, keep_alive=comment)
         await asyncio.sleep(first_token_s)
-        with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        chunk = frame | {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-        async for delta, finish in self._deltas(reply):
+        asked = bool((body.get("stream_options") or {}).get("include_usage")) and self.RULES.usage == "asked"
+        chunk = frame | {"object": "chat.completion.chunk"} | ({"usage": None} if asked else {})
+        async for delta, finish in self._deltas(reply, thinks=self.RULES.thinks(body)):
             choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-            await stream.send(_event(chunk | {"choices": [choice]}), garbage=b'data: {"id": "chatcmpl-\n\n')
-        if with_usage:
+            last = {"usage": usage} if finish and self.RULES.usage == "last" else {}
+            event = _event(chunk | {"choices": [choice]} | last)
+            await stream.send(comment + event, garbage=b'data: {"id": "chatcmpl-\n\n')
+        if asked:
             await stream.send(_event(chunk | {"choices": [], "usage": usage}))
         await stream.send(b"data: [DONE]\n\n")
         return await stream.end()
 
-    async def _deltas(self, reply: Reply) -> AsyncIterator[tuple[dict[str, Any], str | None]]:
+    async def _deltas(self, reply: Reply, *, thinks: bool) -> AsyncIterator[tuple[dict[str, Any], str | None]]:
         interval_s = self.token_interval_s if reply.token_interval_s is None else reply.token_interval_s
         yield (
             {"role": "assistant", "content": "" if reply.tokens or not reply.tool_calls else None, "refusal": None},
             None,
         )
+        if thinks:
+            yield {"content": None, "reasoning_content": "Let me think."}, None
         for number, token in enumerate(reply.tokens):
             if number and interval_s > 0:
                 await asyncio.sleep(interval_s)
             yield {"content": token}, None
+        if self.RULES.tool_calls == "whole" and reply.tool_calls:
+            calls = [call | {"index": index} for index, call in enumerate(_tool_calls(reply))]
+            yield {"content": "", "tool_calls": calls}, _finish_reason(reply)
+            return
         for index, call in enumerate(_tool_calls(reply)):
+            number = {"pieces": {"index": index}, "same": {"index": 0}, "unnumbered": {}}[self.RULES.tool_calls]
             arguments = call["function"]["arguments"]
-            head = call | {"index": index, "function": call["function"] | {"arguments": ""}}
+            head = call | number | {"function": call["function"] | {"arguments": ""}}
             yield {"tool_calls": [head]}, None
             for start in range(0, len(arguments), 12):
                 piece = {"arguments": arguments[start : start + 12]}
-                yield {"tool_calls": [{"index": index, "function": piece}]}, None
+                yield {"tool_calls": [number | {"function": piece}]}, None
         yield {}, _finish_reason(reply)
 
     async def _speech(self, request: web.BaseRequest, log: LoggedRequest) -> web.StreamResponse:
@@ -197,6 +236,11 @@ class OpenAIStandIn(StandIn):
         for start in range(0, len(audio), _SPEECH_CHUNK_BYTES):
             await stream.send(audio[start : start + _SPEECH_CHUNK_BYTES])
         return await stream.end()
+
+
+def speaking(vendor: str) -> type[OpenAIStandIn]:
+    """The stand-in of a vendor in `RULES`."""
+    return type(f"{vendor.title()}StandIn", (OpenAIStandIn,), {"RULES": RULES[vendor]})
 
 
 def parse_chat(body: dict[str, Any]) -> ChatRequest:
@@ -242,15 +286,16 @@ def _unanswered_tools(index: int) -> HttpError:
 
 
 def _event(data: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(data).encode() + b"\n\n"
+    # Half of a character becomes JSON's escape of it.
+    return b"data: " + json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n\n"
 
 
 def _tool_calls(reply: Reply) -> list[dict[str, Any]]:
     return [
         {
-            "id": f"call_{number}_{name}",
+            "id": f"call{number:05}",
             "type": "function",
-            "function": {"name": name, "arguments": json.dumps(arguments)},
+            "function": {"name": name, "arguments": arguments_text(arguments)},
         }
         for number, (name, arguments) in enumerate(reply.tool_calls)
     ]
@@ -268,15 +313,16 @@ def _completion(frame: dict[str, Any], reply: Reply, usage: dict[str, Any]) -> d
     return frame | {"object": "chat.completion", "choices": [choice], "usage": usage}
 
 
-def _usage(chat: ChatRequest, reply: Reply) -> dict[str, Any]:
+def _usage(chat: ChatRequest, reply: Reply, *, apart: bool) -> dict[str, Any]:
     prompt = sum(token_count(message.text) for message in chat.messages)
     completion = token_count(reply.full_text) + len(reply.tool_calls)
+    reasoning = _APART_TOKENS if apart else 0
     return {
         "prompt_tokens": prompt,
-        "completion_tokens": completion,
+        "completion_tokens": completion - reasoning,
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0},
     }
 
 

@@ -77,11 +77,22 @@ class Pipe:
 
 
 @asynccontextmanager
-async def piped(service: FrameProcessor, sample_rate_hz: int = 16_000) -> AsyncIterator[Pipe]:
-    """Run a service between two taps; the pipeline is cancelled at the end."""
+async def piped(service: FrameProcessor, sample_rate_hz: int = 16_000, *, metrics: bool = False) -> AsyncIterator[Pipe]:
+    """Run a service between two taps; the pipeline is cancelled at the end.
+
+    Args:
+        service: The service.
+        sample_rate_hz: Rate of the audio in both directions, Hz.
+        metrics: Whether frames with times and tokens are sent.
+    """
     up, down = Tap(FrameDirection.UPSTREAM), Tap(FrameDirection.DOWNSTREAM)
     pipeline = Pipeline([up, service, down])
-    params = PipelineParams(audio_in_sample_rate=sample_rate_hz, audio_out_sample_rate=sample_rate_hz)
+    params = PipelineParams(
+        audio_in_sample_rate=sample_rate_hz,
+        audio_out_sample_rate=sample_rate_hz,
+        enable_metrics=metrics,
+        enable_usage_metrics=metrics,
+    )
     worker = PipelineWorker(pipeline, params=params, cancel_on_idle_timeout=False, enable_rtvi=False)
     started = asyncio.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -60,14 +61,15 @@ class Reply:
 
     Attributes:
         text: Words to say; may be empty when there are tool calls.
-        tool_calls: Tools to call after the words, as (name, arguments).
+        tool_calls: Tools to call after the words, as (name, arguments); arguments that are a string are sent as they
+            are by vendors that send text, JSON or not.
         chunks: The text cut into tokens by hand; None cuts it before every word.
         first_token_s: Wait before the first token, seconds; None takes the stand-in's.
         token_interval_s: Wait between tokens, seconds; None takes the stand-in's.
     """
 
     text: str = ""
-    tool_calls: Sequence[tuple[str, dict[str, Any]]] = ()
+    tool_calls: Sequence[tuple[str, dict[str, Any] | str]] = ()
     chunks: Sequence[str] | None = None
     first_token_s: float | None = None
     token_interval_s: float | None = None
@@ -120,6 +122,11 @@ def text_of(content: Any) -> str:
     if not isinstance(content, list):
         return ""
     return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict) and "text" in part)
+
+
+def arguments_text(arguments: Any) -> str:
+    """The arguments of a tool call as the text that a vendor streams."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def token_count(text: str) -> int:

@@ -1,12 +1,14 @@
 """What all stand-ins share: fault lookup, refusal, mass disconnection, the log."""
 
 import asyncio
+import ssl
 
 import aiohttp
 import pytest
 import websockets
 
 from tests.standins.base import DEFAULT_KEY
+from tests.standins.certificate import self_signed
 from tests.standins.deepgram import DeepgramStandIn
 from tests.standins.openai import OpenAIStandIn
 
@@ -84,3 +86,19 @@ async def test_the_log_can_be_off():
         async with http.get(f"{s.base_url}/models", headers={"Authorization": "Bearer x"}) as response:
             assert response.status == 200
         assert s.requests == []
+
+
+async def test_tls_is_spoken_to_those_who_trust_the_certificate(tmp_path):
+    pair = self_signed(tmp_path)
+    certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.load_cert_chain(pair)
+    async with OpenAIStandIn(tls=certificate) as s, aiohttp.ClientSession() as http:
+        assert s.base_url.startswith("https://127.0.0.1:")
+        assert s.ws_url.startswith("wss://127.0.0.1:")
+        url, headers = f"{s.base_url}/models", {"Authorization": f"Bearer {DEFAULT_KEY}"}
+        trusting = ssl.create_default_context(cafile=str(pair))
+        async with http.get(url, headers=headers, ssl=trusting) as response:
+            assert response.status == 200
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await http.get(url, headers=headers)
+        assert len(s.requests) == 1

@@ -38,3 +38,25 @@ async def test_faults_set_during_a_wait_are_obeyed():
     await asyncio.sleep(0)
     current = Faults(stall_after=0)
     assert await waiting is Verdict.SWALLOW
+
+
+async def test_a_close_is_in_good_order():
+    ended = asyncio.Event()
+
+    async def serve(reader, writer):
+        gate = Gate(lambda: Faults(close_after=1), writer.transport)
+        for _ in range(2):
+            try:
+                await gate.next()
+            except ConnectionResetError:
+                ended.set()
+                return
+            writer.write(b"word")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await asyncio.wait_for(reader.read(), 5) == b"word"
+        assert ended.is_set()
+        writer.close()
+        await writer.wait_closed()

@@ -20,12 +20,18 @@ GARBAGE_BYTES = b"\x00\xff\xfe<html>bad gateway</html>\x80"
 """Bytes that are neither JSON, nor UTF-8, nor a whole number of 16-bit samples."""
 
 
+_KEEP_ALIVE_S = 0.1
+
+
 class ByteStream:
     """A chunked HTTP response whose chunks obey the stand-in's faults."""
 
-    def __init__(self, stand_in: StandIn, request: web.BaseRequest, log: LoggedRequest) -> None:
+    def __init__(
+        self, stand_in: StandIn, request: web.BaseRequest, log: LoggedRequest, keep_alive: bytes = b""
+    ) -> None:
         self._gate = Gate(lambda: stand_in.faults_of(log.endpoint), request.transport)
         self._request = request
+        self._keep_alive = keep_alive
         self.response = web.StreamResponse()
 
     @classmethod
@@ -36,9 +42,20 @@ class ByteStream:
         log: LoggedRequest,
         content_type: str,
         headers: Mapping[str, str] | None = None,
+        *,
+        keep_alive: bytes = b"",
     ) -> Self:
-        """Send the status line and headers of a 200 response."""
-        stream = cls(stand_in, request, log)
+        """Send the status line and headers of a 200 response.
+
+        Args:
+            stand_in: The stand-in.
+            request: The request to answer.
+            log: Its log.
+            content_type: The body's type.
+            headers: Further headers.
+            keep_alive: What the vendor sends all the time while it has nothing to say.
+        """
+        stream = cls(stand_in, request, log, keep_alive)
         stream.response.content_type = content_type
         stream.response.headers.update(headers or {})
         await stream.response.prepare(request)
@@ -51,9 +68,19 @@ class ByteStream:
             ConnectionResetError: The connection is gone.
         """
         verdict = await self._gate.next()
-        if verdict is Verdict.SWALLOW:
-            await asyncio.Event().wait()
-        await self.response.write(garbage if verdict is Verdict.GARBAGE else chunk)
+        while verdict is Verdict.SWALLOW:
+            await asyncio.sleep(_KEEP_ALIVE_S)
+            if self._keep_alive:
+                await self.response.write(self._keep_alive)
+        if verdict is Verdict.GARBAGE:
+            await self.response.write(garbage)
+            return
+        # A network cuts where it likes, and hence within a character.
+        cut = _within_character(chunk) if self.response.content_type == "text/event-stream" else 0
+        if cut:
+            await self.response.write(chunk[:cut])
+            await asyncio.sleep(0)
+        await self.response.write(chunk[cut:])
 
     async def end(self) -> web.StreamResponse:
         """Finish the body."""
@@ -104,8 +131,12 @@ class Session:
         else:
             await self.ws.send_str(json.dumps(message))
 
-    async def messages(self) -> AsyncIterator[Any]:
-        """Iterate over received messages: bytes as they are, text parsed; ``None`` stands for malformed JSON."""
+    async def messages(self, *, as_json: bool = True) -> AsyncIterator[Any]:
+        """Iterate over received messages: bytes as they are, text parsed; ``None`` stands for malformed JSON.
+
+        Args:
+            as_json: Whether text is parsed at all; a vendor's commands may be plain words.
+        """
         loop = asyncio.get_running_loop()
         async for message in self.ws:
             self._heard_at_s = loop.time()
@@ -115,10 +146,7 @@ class Session:
                     self._log.audio += message.data
                 yield message.data
             elif message.type is WSMsgType.TEXT:
-                try:
-                    parsed = json.loads(message.data)
-                except ValueError:
-                    parsed = None
+                parsed = _parsed(message.data) if as_json else message.data
                 if self._stand_in.keep_log:
                     self._log.messages.append(parsed)
                     self._stand_in.note_received()
@@ -150,6 +178,18 @@ class Session:
             self._idle_timer.cancel()
 
 
+def _within_character(text: bytes) -> int:
+    """Where the first character of more than one byte can be cut in two; 0 for nowhere."""
+    return next((index for index, byte in enumerate(text) if 0x80 <= byte < 0xC0), 0)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 async def _run(work: Callable[[], Awaitable[None]]) -> None:
     with contextlib.suppress(ConnectionResetError):
         await work()
@@ -179,8 +219,10 @@ class Jobs:
     async def drained(self) -> None:
         """Wait until every job put so far is done, or until the work ended or broke off."""
         join = asyncio.create_task(self._queue.join())
-        await asyncio.wait({join, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        join.cancel()
+        try:
+            await asyncio.wait({join, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            join.cancel()
 
     async def stop(self) -> None:
         """Cancel everything."""

@@ -60,8 +60,6 @@ async def test_the_ais_own_key_comes_before_the_variables(provider: str, stand_i
     [
         ("openai.gpt-4.1", "engine_key"),
         ("anthropic.claude-sonnet-4-6", "engine_key"),
-        ("gemini.gemini-3.6-flash", "engine_model"),
-        ("dialogflow.cx", "engine_model"),
         ("script.nobody", "engine_model"),
     ],
 )

@@ -31,15 +31,15 @@ async def test_the_vendor_gets_the_right_key_and_rate(own: str, used: str, rate_
         (request,) = vendor.requests_to("listen")
         assert request.headers["authorization"] == f"Token {used}"
         assert request.query["sample_rate"] == str(rate_hz)
-        assert request.query["language"] == "de-DE"
+        assert request.query["language"] == "de"
 
 
 @pytest.mark.parametrize(
     ("stt_type", "phrases", "field"),
     [
         (SttType.DEEPGRAM, (), "parameter.stt_key"),
-        (SttType.CARTESIA, (), "stt_type"),
-        (SttType.ELEVENLABS, (), "stt_type"),
+        (SttType.CARTESIA, (), "parameter.stt_key"),
+        (SttType.ELEVENLABS, (), "parameter.stt_key"),
         (SttType.POCKETSPHINX, ("4711",), "phrases"),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -26,16 +29,44 @@ from pydantic import SecretStr
 
 from adapters.clients import SharedClients, VendorLimits
 from adapters.tts.build import build_tts
+from adapters.tts.table import TTS_TABLE
 from models.providers import TtsType
-from tests.adapters.vendors import BOUND_S, KEY, captured_log, first_error, impatient_clients, until
-from tests.standins.audio import identify
+from tests.adapters.vendors import (
+    BOUND_S,
+    IMPATIENT,
+    KEY,
+    captured_log,
+    first_error,
+    impatient_clients,
+    patient_clients,
+    until,
+)
+from tests.standins.audio import CHARS_PER_S, identify, signature
 from tests.standins.base import StandIn
+from tests.standins.certificate import self_signed
 from tests.standins.faults import Faults
 from tests.standins.pipeline import Pipe, piped
 
 SECRET = "tts-very-secret-0123456789"
 SENTENCE = "Good morning, this is the clinic speaking."
 OTHER = "We close at five o'clock today."
+UNUSUAL = {
+    "accents": "Ça coûte 3 € à Zürich, señor Ångström.",
+    "arabic": "صباح الخير، معكم العيادة.",
+    "hebrew": "שָׁלוֹם, זוֹ הַמִּרְפָּאָה.",
+    "combining": "Cafe\u0301 vie\u0302\u0323t nam, tha\u0308t is all.",
+    "chinese": "早上好\uff0c这里是诊所。",
+    "emoji": "Good morning \U0001f44b\U0001f3fd, all is well \U0001f468\u200d\U0001f469\u200d\U0001f467 today.",
+    "markup": 'Tom & Jerry <break time="9s"/> say 5 > 4, \'n &amp; that is </speak> ]]> all.',
+    "json": 'She said "yes\\no" {"text": null} and \u2028 left.',
+}
+"""Texts that break where somebody does not encode them, or encodes them twice."""
+STOPS: tuple[dict[str, Any], ...] = ({"type": "Clear"}, {"close_context": True}, {"cancel": True})
+"""The messages by which the vendors with one WebSocket for all texts are told to stop one."""
+
+
+def audio(pipe: Pipe) -> bytes:
+    return b"".join(frame.audio for frame in pipe.down.of(TTSAudioRawFrame))
 
 
 def seconds(pipe: Pipe) -> float:
@@ -116,15 +147,19 @@ class VendorTtsContract(TtsContract):
     tts_type: ClassVar[TtsType]
     endpoint: ClassVar[str]
     stand_in: ClassVar[type[Any]]
-    connects_early: ClassVar[bool] = True
-    """Whether the connection is made before the first text."""
+    voice: ClassVar[str] = ""
+    """The voice to speak with; '' for the default one."""
+    key_form: ClassVar[str] = "{}"
+    """What an AI's key looks like, with the vendor's secret for ``{}``."""
+    long_chars: ClassVar[int] = 1900
+    """Length of a text that is very long for this vendor."""
 
     def build(self, vendor: StandIn, clients: SharedClients, key: SecretStr = KEY, rate_hz: int = 8000) -> TTSService:
         environ = {f"AICALL_BASE_URL_{self.tts_type.upper()}": vendor.base_url}
         return build_tts(
             self.tts_type,
-            key=key,
-            voice="",
+            key=SecretStr(self.key_form.format(key.get_secret_value())),
+            voice=self.voice,
             language="en-US",
             sample_rate_hz=rate_hz,
             resources=clients,
@@ -139,12 +174,78 @@ class VendorTtsContract(TtsContract):
                 yield self.build(vendor, clients, rate_hz=self.rate_hz)
             await until(lambda: not vendor.open_connections)
 
-    async def test_says_the_text(self) -> None:
+    @pytest.mark.parametrize("text", [SENTENCE, OTHER, "Yes."])
+    async def test_says_the_text_to_its_last_sample(self, text: str) -> None:
         async with self.speaking() as tts, piped(tts, self.rate_hz) as pipe:
-            await pipe.send(TTSSpeakFrame(SENTENCE))
+            await pipe.send(TTSSpeakFrame(text))
             await pipe.down.wait(TTSStoppedFrame, timeout_s=BOUND_S)
-            pcm = b"".join(frame.audio for frame in pipe.down.of(TTSAudioRawFrame))
-            assert identify(pcm, self.audio_rate_hz, [SENTENCE, OTHER]) == SENTENCE
+            assert identify(audio(pipe), self.audio_rate_hz, [SENTENCE, OTHER, "Yes."]) == text
+            assert len(audio(pipe)) == len(signature(text, self.audio_rate_hz))
+
+    @pytest.mark.parametrize("text", UNUSUAL.values(), ids=UNUSUAL)
+    async def test_a_text_reaches_the_vendor_unbroken(self, text: str) -> None:
+        async with self.speaking() as tts, piped(tts, self.rate_hz) as pipe:
+            await pipe.send(TTSSpeakFrame(text))
+            await pipe.down.wait(TTSStoppedFrame, timeout_s=BOUND_S)
+            # The tones stand for the very text, and the length for the number of its characters.
+            assert identify(audio(pipe), self.audio_rate_hz, [text, SENTENCE, OTHER]) == text
+            assert len(audio(pipe)) == len(signature(text, self.audio_rate_hz))
+            assert not pipe.up.of(ErrorFrame)
+
+    @pytest.mark.parametrize("call_hz", [16_000, 24_000, 48_000])
+    async def test_the_vendor_is_asked_for_the_rate_of_the_call(self, call_hz: int) -> None:
+        async with self.stand_in() as vendor, impatient_clients() as clients:
+            tts = self.build(vendor, clients, rate_hz=call_hz)
+            async with piped(tts, call_hz) as pipe:
+                await pipe.send(TTSSpeakFrame(SENTENCE))
+                await pipe.down.wait(TTSStoppedFrame, timeout_s=BOUND_S)
+                rate_hz = TTS_TABLE[self.tts_type].sample_rate_for(call_hz)
+                assert {frame.sample_rate for frame in pipe.down.of(TTSAudioRawFrame)} == {rate_hz}
+                # Audio of another rate than it says would have another length and other tones.
+                assert len(audio(pipe)) == len(signature(SENTENCE, rate_hz))
+                assert identify(audio(pipe), rate_hz, [SENTENCE, OTHER]) == SENTENCE
+
+    async def test_a_very_long_text_is_spoken_to_its_end(self) -> None:
+        text = (f"{SENTENCE} " * (self.long_chars // len(SENTENCE)))[: self.long_chars].strip()
+        async with self.stand_in() as vendor, patient_clients() as clients:
+            tts = self.build(vendor, clients, rate_hz=self.rate_hz)
+            async with piped(tts, self.rate_hz) as pipe:
+                await pipe.send(TTSSpeakFrame(text))
+                await pipe.down.wait(TTSStoppedFrame, timeout_s=BOUND_S)
+                # Where the text has to be cut, the white space between its parts is not spoken.
+                assert len(text) / CHARS_PER_S - 1 <= seconds(pipe) <= len(text) / CHARS_PER_S
+                assert spoken_text(pipe) == text
+                assert not pipe.up.of(ErrorFrame)
+
+    async def test_texts_without_anything_to_say_are_no_failure(self) -> None:
+        async with self.speaking() as tts, piped(tts, self.rate_hz) as pipe:
+            for count, text in enumerate(("...", " ", "?!", "\n", "—"), start=1):
+                await model_says(pipe, text)
+                await pipe.down.wait(LLMFullResponseEndFrame, count, BOUND_S)
+            await pipe.send(TTSSpeakFrame(SENTENCE))
+            await pipe.down.until(lambda: spoken_text(pipe).endswith(SENTENCE), BOUND_S)
+            assert not pipe.up.of(ErrorFrame)
+            assert tts.is_usable
+
+    async def test_an_interruption_stops_the_vendor(self) -> None:
+        async with self.speaking() as tts, piped(tts, self.rate_hz) as pipe:
+            # Sends some, and then holds on to the stream until it is closed.
+            self.vendor.faults = Faults(stall_after=4)
+            await pipe.send(TTSSpeakFrame(SENTENCE))
+            await pipe.down.wait(TTSAudioRawFrame, timeout_s=BOUND_S)
+            assert self.vendor.open_streams
+            before = self.stops()
+            began_s = asyncio.get_running_loop().time()
+            await pipe.send(InterruptionFrame())
+            await until(lambda: not self.vendor.open_streams or self.stops() > before)
+            # Long before the vendor would be given up for its silence.
+            assert asyncio.get_running_loop().time() - began_s < IMPATIENT.voice_quiet_s / 2
+            assert not pipe.up.of(ErrorFrame)
+
+    def stops(self) -> int:
+        """How many messages came by which the vendor's wire ends a speech."""
+        messages = [it for request in self.vendor.requests for it in request.messages if isinstance(it, dict)]
+        return sum(stop.items() <= it.items() for it in messages for stop in STOPS)
 
     @pytest.mark.parametrize(
         ("faults", "category", "usable"),
@@ -173,7 +274,11 @@ class VendorTtsContract(TtsContract):
 
     @pytest.mark.parametrize(
         "faults",
-        [pytest.param(Faults(drop_after=4), id="drop"), pytest.param(Faults(stall_after=4), id="stall")],
+        [
+            pytest.param(Faults(drop_after=4), id="drop"),
+            pytest.param(Faults(close_after=4), id="close"),
+            pytest.param(Faults(stall_after=4), id="stall"),
+        ],
     )
     async def test_a_vendor_that_dies_in_mid_sentence_shows(self, faults: Faults) -> None:
         async with self.speaking() as tts, piped(tts, self.rate_hz) as pipe:
@@ -245,6 +350,18 @@ class VendorTtsContract(TtsContract):
                 await first_error(pipe, ErrorCategory.CONNECTIVITY)
                 await pipe.down.wait(LLMFullResponseEndFrame, timeout_s=BOUND_S)
                 assert not spoken_text(pipe)
+
+    async def test_a_certificate_that_nobody_signed_shows(self, tmp_path: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self_signed(tmp_path))
+        async with self.stand_in(tls=context) as vendor, impatient_clients() as clients:
+            tts = self.build(vendor, clients)
+            async with piped(tts, self.rate_hz) as pipe:
+                await model_says(pipe, SENTENCE)
+                await first_error(pipe, ErrorCategory.CONNECTIVITY)
+                await pipe.down.wait(LLMFullResponseEndFrame, timeout_s=BOUND_S)
+                assert not spoken_text(pipe)
+            assert not vendor.requests
 
     async def test_the_key_is_never_logged(self) -> None:
         async with self.stand_in() as vendor, impatient_clients() as clients, captured_log() as lines:

@@ -80,7 +80,7 @@ async def spoken_to(tts_type: TtsType, stand_in: Any, voice: str, *, key: str) -
         (TtsType.ELEVENLABS, "parameter.tts_key"),
         (TtsType.DEEPGRAM, "parameter.tts_key"),
         (TtsType.OPENAI, "parameter.tts_key"),
-        (TtsType.HUME, "tts_type"),
+        (TtsType.HUME, "tts_voice_id"),
         (TtsType.PLAYHT, "tts_type"),
     ],
 )

@@ -14,13 +14,19 @@ from models.providers import TtsType
 from tests.adapters.tts.contract import OTHER, SENTENCE, seconds
 from tests.adapters.vendors import BOUND_S, IMPATIENT, KEY, clients_with, first_error, impatient_clients, until
 from tests.standins.base import StandIn
+from tests.standins.cartesia import CartesiaStandIn
 from tests.standins.deepgram import DeepgramStandIn
 from tests.standins.elevenlabs import ElevenLabsStandIn
 from tests.standins.faults import Faults
 from tests.standins.pipeline import piped
 
 VENDORS = pytest.mark.parametrize(
-    ("tts_type", "stand_in"), [(TtsType.DEEPGRAM, DeepgramStandIn), (TtsType.ELEVENLABS, ElevenLabsStandIn)]
+    ("tts_type", "stand_in"),
+    [
+        (TtsType.DEEPGRAM, DeepgramStandIn),
+        (TtsType.ELEVENLABS, ElevenLabsStandIn),
+        (TtsType.CARTESIA, CartesiaStandIn),
+    ],
 )
 
 

@@ -38,11 +38,14 @@ def test_the_rate_that_is_asked_for(tts_type: str, call_hz: int, asked_hz: int) 
 
 
 def test_a_vendor_of_two_seats_is_one_account_at_one_host() -> None:
-    """One key and one ``AICALL_BASE_URL_…`` serve all of its seats."""
+    """One key and one ``AICALL_BASE_URL_…`` serve all of its seats; but for the clouds, where each has its own host."""
+    clouds = {"aws", "azure"}
     rows = [row for table in TABLES for row in table.rows if row.runs and row.key_variable]
     by_name = {row.name: row for row in rows}
     assert len(by_name) < len(rows)
     for row in rows:
         other = by_name[row.name]
-        assert row.key_variable == other.key_variable
-        assert row.base_url.partition("://")[2] == other.base_url.partition("://")[2]
+        assert row.base_url_variable == other.base_url_variable
+        if row.name not in clouds:
+            assert row.key_variable == other.key_variable
+            assert row.base_url.partition("://")[2] == other.base_url.partition("://")[2]

@@ -15,6 +15,7 @@ from models.errors import (
     MediaProtocolError,
     NotFound,
     ProviderError,
+    ProviderRefusedKey,
     Unauthorized,
     Unavailable,
 )
@@ -50,6 +51,13 @@ def test_every_error_of_the_tree_has_a_status(error: AicallError, status: int) -
     if status == 422:
         assert problem["errors"] == [{"field": "a.b", "message": "is odd"}]
     assert response.headers.get("retry-after") == ("2" if status == 503 else None)
+
+
+def test_a_vendors_failure_says_who_failed_and_what_to_do() -> None:
+    error = ProviderRefusedKey("the provider refused the key", provider="openai", seat="llm")
+    problem = json.loads(bytes(problem_of(error, "/v1.0/ais").body))
+    assert problem["provider_error"] == error.public()
+    assert "provider_error" not in json.loads(bytes(problem_of(Conflict("no"), "/v1.0/ais").body))
 
 
 async def test_no_route_and_no_such_method(api: Api) -> None:
