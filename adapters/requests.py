@@ -40,6 +40,7 @@ class LlmRequest:
         options: Every option of the row, by name; '' for one that nobody gave.
         session_id: The AIcall, for vendors that keep the conversation themselves.
         language: BCP 47 tag of the call, '' for the vendor's default.
+        variables: What ``${name}`` stands for in the call, for vendors that keep the conversation themselves.
     """
 
     model: str
@@ -50,6 +51,7 @@ class LlmRequest:
     options: Mapping[str, str] = field(default_factory=dict)
     session_id: str = ""
     language: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

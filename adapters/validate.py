@@ -35,7 +35,7 @@ def validate_ai(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]
     options = fields.options
     llm = LLM_TABLE[fields.engine.provider]
     llm.require_usable(environ)
-    llm.check_model(fields.engine.model, environ)
+    llm.check_model(fields.engine.model, environ, resolve_options(llm, options.llm_options, environ))
     _check(llm, secrets.engine_key, environ, options.llm_options)
     if fields.engine.provider == LlmProvider.SCRIPT:
         _check_script(fields.engine.model)
@@ -63,24 +63,33 @@ def _check_fallbacks(fields: AiFields, secrets: AiSecrets, environ: Mapping[str,
 def _check_fallback(
     entry: LlmFallback | SttFallback | TtsFallback, key: SecretStr, language: str, environ: Mapping[str, str]
 ) -> None:
+    row = fallback_row(entry)
     match entry:
         case LlmFallback():
             engine = EngineModel.parse(entry.engine_model)
-            row = LLM_TABLE[engine.provider]
             row.require_usable(environ)
-            row.check_model(engine.model, environ)
+            row.check_model(engine.model, environ, resolve_options(row, entry.options, environ))
             _check(row, key, environ, entry.options)
             if engine.provider == LlmProvider.SCRIPT:
                 _check_script(engine.model)
         case SttFallback():
-            row = STT_TABLE[entry.stt_type]
             _check(row, key, environ, entry.options)
             _check_language(row, entry.stt_language or language, entry.options)
         case TtsFallback():
-            row = TTS_TABLE[entry.tts_type]
             row.require_usable(environ)
             _check_voice(row, entry.tts_voice_id)
             _check(row, key, environ, entry.options)
+
+
+def fallback_row(entry: LlmFallback | SttFallback | TtsFallback) -> ProviderRow:
+    """Return the vendor that a fallback names."""
+    match entry:
+        case LlmFallback():
+            return LLM_TABLE[EngineModel.parse(entry.engine_model).provider]
+        case SttFallback():
+            return STT_TABLE[entry.stt_type]
+        case TtsFallback():
+            return TTS_TABLE[entry.tts_type]
 
 
 def fallback_field(seat: Seat, number: int, field: str) -> str:

@@ -12,17 +12,19 @@ from adapters.clients import SharedClients
 from adapters.credentials import resolve_credentials, resolve_options
 from adapters.keys import check_key, list_offers
 from adapters.llm.table import LLM_TABLE
-from adapters.seats import KEY_FIELDS, ProviderRow, Seat
+from adapters.seats import KEY_FIELDS, ProviderRow
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
+from adapters.validate import fallback_field, fallback_row
 from models.ai import AiFields, AiSecrets
 from models.errors import InvalidField, NotFound, ProviderError
+from models.options import SEATS
 
 
 async def verify_ai(
     fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str], clients: SharedClients, *, timeout_s: float = 5.0
 ) -> None:
-    """Ask the vendors of all three seats at once whether they accept the AI's keys. Nothing costs credit.
+    """Ask all vendors of an AI at once, the fallbacks too, whether they accept the AI's keys. Nothing costs credit.
 
     Args:
         fields: The AI, checked by `adapters.validate.validate_ai`.
@@ -32,20 +34,23 @@ async def verify_ai(
         timeout_s: Longest a vendor's answer may take, seconds.
 
     Raises:
-        InvalidField: A vendor refused the key; names ``engine_key``, ``parameter.stt_key`` or ``parameter.tts_key``.
+        InvalidField: A vendor refused the key; names ``engine_key``, ``parameter.stt_key``, ``parameter.tts_key`` or
+            that of a fallback, for example ``parameter.fallback.stt[0].key``.
         ProviderError: A vendor cannot be asked.
     """
+    seats = list(_seats(fields, secrets, environ))
     asked = [
         check_key(row, resolve_credentials(row, key, environ, options), clients, options=options, timeout_s=timeout_s)
-        for row, key, options in _seats(fields, secrets, environ)
+        for _, row, key, options in seats
     ]
-    failures = [error for error in await asyncio.gather(*asked, return_exceptions=True) if error is not None]
+    failures = list(zip(seats, await asyncio.gather(*asked, return_exceptions=True), strict=True))
     # What the owner can mend comes first.
-    failures.sort(key=lambda error: isinstance(error, ProviderError) and error.retryable)
-    for error in failures:
+    for (field, row, _, _), error in failures:
         if isinstance(error, ProviderError) and not error.retryable:
-            raise InvalidField(KEY_FIELDS[Seat(error.seat)], f"{error.provider}: {error.message}") from None
-        raise error
+            raise InvalidField(field, f"{row.label}: {error.message}") from None
+    for _, error in failures:
+        if error is not None:
+            raise error
 
 
 async def offers_of(
@@ -77,7 +82,11 @@ async def offers_of(
     row.require_usable(environ)
     key, options = SecretStr(""), resolve_options(row, {}, environ)
     if fields is not None:
-        mine = {its.seat: (its, given, set_) for its, given, set_ in _seats(fields, secrets or AiSecrets(), environ)}
+        # The vendor of the seat itself comes before its fallbacks, of which one may be the vendor too.
+        mine = {
+            its.seat: (its, given, its_options)
+            for _, its, given, its_options in reversed(list(_seats(fields, secrets or AiSecrets(), environ)))
+        }
         its, key, options = mine[row.seat]
         if its is not row:
             raise InvalidField("ai_id", f"is an AI of {its.label}")
@@ -89,11 +98,18 @@ async def offers_of(
 
 def _seats(
     fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]
-) -> Iterator[tuple[ProviderRow, SecretStr, dict[str, str]]]:
+) -> Iterator[tuple[str, ProviderRow, SecretStr, dict[str, str]]]:
+    """Every vendor of an AI with the field of its key, the key and all options: the three seats, then the fallbacks."""
     options = fields.options
     for row, key, given in (
         (LLM_TABLE[fields.engine.provider], secrets.engine_key, options.llm_options),
         (STT_TABLE[fields.stt_type], secrets.stt_key, options.stt_options),
         (TTS_TABLE[fields.tts_type], secrets.tts_key, options.tts_options),
     ):
-        yield row, key, resolve_options(row, given, environ)
+        yield KEY_FIELDS[row.seat], row, key, resolve_options(row, given, environ)
+    fallback = options.fallback
+    for seat in SEATS:
+        for number, (name, entry) in enumerate(zip(fallback.key_names(seat), fallback.of(seat), strict=True)):
+            row = fallback_row(entry)
+            field = fallback_field(row.seat, number, KEY_FIELDS[row.seat])
+            yield field, row, secrets.fallback_key(name), resolve_options(row, entry.options, environ)

@@ -177,6 +177,7 @@ async def _our_ingress(messages: Sequence[str]) -> None:
     from models.vad import EffectiveVad  # noqa: PLC0415
     from pipelines.conversation import Conversation, ConversationSettings, VoiceServices  # noqa: PLC0415
     from pipelines.inference import InferenceEngine  # noqa: PLC0415
+    from pipelines.stall_watch import StallLimits  # noqa: PLC0415
 
     stt, llm, tts = _listeners()
     inference = InferenceEngine()
@@ -187,7 +188,7 @@ async def _our_ingress(messages: Sequence[str]) -> None:
             smart_turn_enabled=False,
             options=CallOptions(greeting="Hello."),
             idle_timeout_s=600.0,
-            response_timeout_s=600.0,
+            limits=StallLimits(stt_s=600.0, llm_s=600.0, tts_s=600.0),
         ),
         [],
         sink=_NoPhone(),

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from models.ids import NIL_ID
-from models.options import CallOptions, Language, check_parameter, field_error
+from models.options import SEATS, CallOptions, Language, check_parameter, field_error
 from models.providers import DEFAULT_VOICES, EngineModel, SttType, TtsType
 from models.timestamps import NOT_YET, Timestamp
 from models.tools import check_tool_names
@@ -26,6 +26,9 @@ from models.vad import EffectiveVad, VadConfig, effective_vad
 
 SECRET_PARAMETERS = ("stt_key", "tts_key")
 """Keys of ``parameter`` that are write-only like ``engine_key``."""
+
+_FALLBACK_KEYS: dict[str, Any] = {seat: {"__all__": {"key"}} for seat in SEATS}
+"""What of ``parameter.fallback`` is write-only, for pydantic."""
 
 READ_ONLY = frozenset({"id", "customer_id", "tm_create", "tm_update", "tm_delete"})
 """Fields that a client may send back as it received them; they are the server's and are passed over."""
@@ -41,6 +44,7 @@ class AiSecrets(BaseModel):
         engine_key: Key of the language-model vendor.
         stt_key: Key of the speech-to-text vendor ('' for the vendor's usual variable).
         tts_key: Key of the text-to-speech vendor ('' for the vendor's usual variable).
+        fallback_keys: Keys of the fallbacks, by `Fallbacks.key_names`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +52,19 @@ class AiSecrets(BaseModel):
     engine_key: SecretStr = SecretStr("")
     stt_key: SecretStr = SecretStr("")
     tts_key: SecretStr = SecretStr("")
+    fallback_keys: dict[str, SecretStr] = Field(default_factory=dict)
+
+    def fallback_key(self, name: str) -> SecretStr:
+        """Return the key of a fallback; '' when it has none."""
+        return self.fallback_keys.get(name, SecretStr(""))
+
+    def revealed(self) -> dict[str, Any]:
+        """Return everything in plain text, to be sealed."""
+        document: dict[str, Any] = {
+            name: value.get_secret_value() for name, value in self if isinstance(value, SecretStr)
+        }
+        document["fallback_keys"] = {name: key.get_secret_value() for name, key in self.fallback_keys.items()}
+        return document
 
 
 class AiFields(BaseModel):
@@ -116,6 +133,7 @@ class AiWrite(AiFields):
 
     engine_key: SecretStr | None = None
     _parameter_secrets: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+    _fallback_keys: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +147,7 @@ class AiWrite(AiFields):
                 raise field_error(f"parameter.{key}", "must be text")
             self._parameter_secrets[key] = SecretStr(self.parameter[key])
         self.parameter = {key: value for key, value in self.parameter.items() if key not in SECRET_PARAMETERS}
+        self._take_fallback_keys()
         if not self.tts_voice_id:
             default = DEFAULT_VOICES.get(self.tts_type)
             if default is None:
@@ -136,12 +155,27 @@ class AiWrite(AiFields):
             self.tts_voice_id = default
         return self
 
+    def _take_fallback_keys(self) -> None:
+        fallbacks = self.options.fallback
+        for seat in SEATS:
+            for name, entry in zip(fallbacks.key_names(seat), fallbacks.of(seat), strict=True):
+                if entry.key is not None:
+                    self._fallback_keys[name] = entry.key
+        if "fallback" in self.parameter:
+            without_keys = fallbacks.model_dump(mode="json", exclude_unset=True, exclude=_FALLBACK_KEYS)
+            self.parameter = {**self.parameter, "fallback": without_keys}
+
     def secrets(self, kept: AiSecrets | None = None) -> AiSecrets:
         """Return the secrets to store: those given, else those kept from before."""
-        given = dict(self._parameter_secrets)
+        kept = kept or AiSecrets()
+        given: dict[str, Any] = dict(self._parameter_secrets)
         if self.engine_key is not None:
             given["engine_key"] = self.engine_key
-        return (kept or AiSecrets()).model_copy(update=given)
+        fallbacks = self.options.fallback
+        names = [name for seat in SEATS for name in fallbacks.key_names(seat)]
+        keys = {name: self._fallback_keys.get(name, kept.fallback_key(name)) for name in names}
+        given["fallback_keys"] = {name: key for name, key in keys.items() if key.get_secret_value()}
+        return kept.model_copy(update=given)
 
 
 class Ai(AiFields):

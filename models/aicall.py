@@ -91,7 +91,7 @@ class AicallWrite(BaseModel):
     @field_validator("parameter")
     @classmethod
     def _check_parameter(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for key in SECRET_PARAMETERS:
+        for key in (*SECRET_PARAMETERS, "fallback"):
             if key in value:
                 raise field_error(f"parameter.{key}", "belongs to the AI, not to the AIcall")
         return check_parameter(value)

@@ -10,6 +10,14 @@
     ├── Unavailable             no capacity, draining, or a dependency is down; try again (503)
     ├── MediaProtocolError      a phone system sent something its protocol does not allow
     └── ProviderError           a speech or language vendor refused, stalled or broke off
+        ├── ProviderRefusedKey        the key is wrong or revoked
+        ├── ProviderForbidden         the key is right and does not open what was asked for
+        ├── ProviderOutOfCredit       the account has no credit left
+        ├── ProviderRateLimited       too many requests at the same time or in a while
+        ├── ProviderRejectedRequest   a model, voice, language or option that the vendor does not take
+        ├── ProviderUnreachable       no connection, or it broke
+        ├── ProviderStalled           the connection stands and nothing comes
+        └── ProviderBroken            the vendor itself failed, or what it sent makes no sense
 
 Messages are static; what varies stands in attributes, so that nothing secret is ever formatted into a message.
 """
@@ -116,10 +124,86 @@ class ProviderError(AicallError):
     Attributes:
         provider: The vendor's name in the seat's table.
         seat: ``stt``, ``llm`` or ``tts``.
+        code: Stable name of the kind of failure, for documents and metrics.
+        advice: What to do about it, for people.
     """
 
-    def __init__(self, message: str, *, provider: str, seat: str, retryable: bool = False) -> None:
+    code: str = "provider_error"
+    advice: str = "Run aicall check, and look for the vendor in the server's log."
+
+    def __init__(self, message: str, *, provider: str, seat: str, retryable: bool | None = None) -> None:
         super().__init__(message)
         self.provider = provider
         self.seat = seat
-        self.retryable = retryable
+        if retryable is not None:
+            self.retryable = retryable
+
+    def public(self) -> dict[str, object]:
+        """Return what a problem document and an event carry: nothing in it came from the vendor."""
+        return {
+            "seat": self.seat,
+            "provider": self.provider,
+            "error": self.code,
+            "retryable": self.retryable,
+            "advice": self.advice,
+        }
+
+
+class ProviderRefusedKey(ProviderError):
+    """The vendor does not know the key, or it was revoked."""
+
+    code = "key_refused"
+    advice = "Put a valid key into the AI or the vendor's variable; aicall check asks the vendor about it."
+
+
+class ProviderForbidden(ProviderError):
+    """The vendor knows the key, which does not open what was asked for."""
+
+    code = "forbidden"
+    advice = "Give the key the right to use this model or voice in the vendor's console, or choose another."
+
+
+class ProviderOutOfCredit(ProviderError):
+    """The account with the vendor has no credit left."""
+
+    code = "out_of_credit"
+    advice = "Top up the account with the vendor, or raise its spending limit."
+
+
+class ProviderRateLimited(ProviderError):
+    """The account has too many requests, at the same time or in a while."""
+
+    code = "rate_limited"
+    retryable = True
+    advice = "Ask the vendor for a higher limit, take fewer calls at the same time, or name a fallback."
+
+
+class ProviderRejectedRequest(ProviderError):
+    """The vendor does not take the request as it is: its model, voice, language or an option."""
+
+    code = "request_rejected"
+    advice = "Check the AI's model, voice, language and options against what the vendor offers."
+
+
+class ProviderUnreachable(ProviderError):
+    """There is no connection to the vendor, or it broke."""
+
+    code = "unreachable"
+    retryable = True
+    advice = "Check the network, the proxy and the vendor's endpoint from this server; name a fallback."
+
+
+class ProviderStalled(ProviderError):
+    """The connection to the vendor stands and nothing comes."""
+
+    code = "stalled"
+    retryable = True
+    advice = "Look at the vendor's status page; name a fallback so that calls go on meanwhile."
+
+
+class ProviderBroken(ProviderError):
+    """The vendor itself failed, or what it sent makes no sense."""
+
+    code = "broken"
+    retryable = True
+    advice = "Look at the vendor's status page; name a fallback so that calls go on meanwhile."

@@ -21,6 +21,12 @@ class EventType(StrEnum):
     """Data: the turn's latency record (`models.turn.TurnRecord`)."""
     VARIABLES_SET = "aicall_variables_set"
     """Data: the variables that a tool set."""
+    PROVIDER_FAILED = "aicall_provider_failed"
+    """Data: what `models.errors.ProviderError.public` returns, and ``fatal``: whether the call ends by it."""
+    PROVIDER_SWITCHED = "aicall_provider_switched"
+    """Data: ``seat``, ``from``, ``to``, ``error``, and ``switch_ms``: how long it took."""
+    FILLER_SAID = "aicall_filler_said"
+    """Data: ``text``, and ``waits_for``: ``stt``, ``llm``, ``tts`` or ``tool``."""
 
 
 def status_event_type(status: AicallStatus) -> str:

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from models.providers import EngineModel, SttType, TtsType
+
+MOST_FALLBACKS = 3
+"""How many further vendors a seat may have."""
+
+SEATS = ("llm", "stt", "tts")
+"""The names of the seats."""
 
 _BCP47 = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -48,6 +67,121 @@ ProviderOptions = Annotated[
 ]
 """What a vendor needs to know beside its key; which options there are stands in the vendor's row."""
 
+
+class _Fallback(BaseModel):
+    """What the fallbacks of every seat have in common.
+
+    Attributes:
+        key: The vendor's key, write-only: never in a stored ``parameter``. '' or None for the vendor's usual variable.
+        options: The vendor's options, as in ``llm_options``, ``stt_options`` and ``tts_options``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    key: SecretStr | None = None
+    options: ProviderOptions = Field(default_factory=dict)
+
+
+class LlmFallback(_Fallback):
+    """A language model that answers when those before it cannot.
+
+    Attributes:
+        engine_model: ``<provider>.<model>``.
+    """
+
+    engine_model: str
+
+    @field_validator("engine_model")
+    @classmethod
+    def _check_engine_model(cls, value: str) -> str:
+        return str(EngineModel.parse(value))
+
+    @property
+    def provider(self) -> str:
+        """The vendor's name."""
+        return EngineModel.parse(self.engine_model).provider.value
+
+
+class SttFallback(_Fallback):
+    """A recogniser that listens when those before it cannot.
+
+    Attributes:
+        stt_type: The recogniser.
+        stt_language: BCP 47 tag; '' for the call's own.
+    """
+
+    stt_type: SttType
+    stt_language: Language = ""
+
+    @property
+    def provider(self) -> str:
+        """The vendor's name."""
+        return self.stt_type.value
+
+
+class TtsFallback(_Fallback):
+    """A voice that speaks when those before it cannot.
+
+    Attributes:
+        tts_type: The vendor.
+        tts_voice_id: The vendor's name of the voice; '' for the vendor's default.
+    """
+
+    tts_type: TtsType
+    tts_voice_id: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The vendor's name."""
+        return self.tts_type.value
+
+
+class Fallbacks(BaseModel):
+    """Further vendors of each seat, in the order in which they are taken.
+
+    Attributes:
+        llm: Language models.
+        stt: Recognisers.
+        tts: Voices.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    llm: Annotated[tuple[LlmFallback, ...], Field(max_length=MOST_FALLBACKS)] = ()
+    stt: Annotated[tuple[SttFallback, ...], Field(max_length=MOST_FALLBACKS)] = ()
+    tts: Annotated[tuple[TtsFallback, ...], Field(max_length=MOST_FALLBACKS)] = ()
+
+    def of(self, seat: str) -> Sequence[LlmFallback | SttFallback | TtsFallback]:
+        """Return the fallbacks of a seat, ``llm``, ``stt`` or ``tts``."""
+        seats: dict[str, Sequence[LlmFallback | SttFallback | TtsFallback]] = {
+            "llm": self.llm,
+            "stt": self.stt,
+            "tts": self.tts,
+        }
+        return seats[seat]
+
+    def key_names(self, seat: str) -> list[str]:
+        """Return under which name the key of each fallback of a seat is kept: ``stt.deepgram.0``.
+
+        The vendor is in it, and not the place in the list, so that no key goes to another vendor when the order
+        changes. The number tells those of one vendor apart.
+        """
+        seen: Counter[str] = Counter()
+        names = []
+        for entry in self.of(seat):
+            names.append(f"{seat}.{entry.provider}.{seen[entry.provider]}")
+            seen[entry.provider] += 1
+        return names
+
+
+def _one_text(value: Any) -> Any:
+    """Read one text as a list of it, and '' as an empty one."""
+    return ([value] if value else []) if isinstance(value, str) else value
+
+
+FillerText = Annotated[str, Field(strict=True, min_length=1, max_length=300)]
+"""A short sentence."""
+
 PositiveSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -73,6 +207,10 @@ class CallOptions(BaseModel):
         llm_options: Options of the language model, for example its region.
         stt_options: Options of the recogniser.
         tts_options: Options of the voice.
+        fallback: Further vendors, taken when one fails.
+        filler: What is said while an answer is late, one text after the other; '' or no text for nothing, None for the
+            sentences of the call's language.
+        filler_after_s: Silence after the end of the caller's turn before the first filler, seconds.
         apology: What is said when a vendor fails for good, before the call is ended.
     """
 
@@ -92,8 +230,14 @@ class CallOptions(BaseModel):
     llm_options: ProviderOptions = Field(default_factory=dict)
     stt_options: ProviderOptions = Field(default_factory=dict)
     tts_options: ProviderOptions = Field(default_factory=dict)
+    fallback: Fallbacks = Field(default_factory=Fallbacks)
+    filler: Annotated[tuple[FillerText, ...], BeforeValidator(_one_text), Field(max_length=10)] | None = None
+    filler_after_s: Annotated[float, Field(strict=True, gt=0, le=30, allow_inf_nan=False)] = 1.5
     apology: str = "I am sorry, there is a technical problem. Please call again later."
 
+
+_MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
+"""Clearer words for pydantic's error types."""
 
 RUNTIME_KEYS = frozenset(CallOptions.model_fields) | {"stt_key", "tts_key"}
 """Keys of ``parameter`` that are the runtime's and are not shown to the model."""
@@ -119,9 +263,16 @@ def check_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
         CallOptions.model_validate(parameter)
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(map(str, ("parameter", *first["loc"])))
-        raise field_error(path, first["msg"]) from None
+        message = _MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+        raise field_error(_path(first["loc"]), message) from None
     return parameter
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    """``parameter.fallback.stt[0].stt_type``."""
+    if loc[:1] != ("fallback",):
+        return ".".join(map(str, ("parameter", *loc)))
+    return "parameter" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
 
 
 def model_parameters(parameter: dict[str, Any]) -> dict[str, Any]:

@@ -16,3 +16,9 @@ NOT_UNDERSTOOD_INTERRUPTED = (
 
 CALLER_SILENT = "The caller has been silent for a while. Ask, briefly, whether they are still there."
 """Nothing was heard since the bot's last words."""
+
+ANSWER_BROKE_OFF = (
+    "A technical fault cut your last message off, and the caller has heard it as it stands. Go on right behind its "
+    "last word with the rest of your answer. Do not repeat any of it, do not greet and do not apologise."
+)
+"""A vendor failed in the middle of an answer, and another model is to go on with it."""

@@ -49,6 +49,10 @@ class TtsType(StrEnum):
     PLAYHT = "playht"
     ESPEAK = "espeak"
     """Embedded: espeak-ng; no key, no network."""
+    PIPER = "piper"
+    """On a model of the operator's own; no key, no network."""
+    KOKORO = "kokoro"
+    """On a model of the operator's own; no key, no network."""
 
 
 class SttType(StrEnum):
@@ -59,6 +63,10 @@ class SttType(StrEnum):
     ELEVENLABS = "elevenlabs"
     POCKETSPHINX = "pocketsphinx"
     """Embedded: PocketSphinx; no key, no network, for demos and tests."""
+    MOONSHINE = "moonshine"
+    """On a model of the operator's own; no key, no network."""
+    WHISPER = "whisper"
+    """On a model of the operator's own; no key, no network."""
 
 
 DEFAULT_VOICES: dict[TtsType, str] = {
@@ -70,6 +78,8 @@ DEFAULT_VOICES: dict[TtsType, str] = {
     TtsType.GOOGLE: "en-US-Wavenet-D",
     TtsType.CARTESIA: "71a7ad14-091c-4e8e-a314-022ece01c121",
     TtsType.ESPEAK: "en-us",
+    TtsType.PIPER: "0",
+    TtsType.KOKORO: "af_heart",
 }
 """Seed 004, "Default Voice IDs by TTS Type". hume and playht have none: their voice must be given."""
 

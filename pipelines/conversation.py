@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from loguru import logger
@@ -39,22 +39,33 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.errors import ErrorCategory
 from pipecat.workers.runner import WorkerRunner
 
+from adapters.breaker import Circuit
+from adapters.reconnects import Reconnects, TellsAlive
+from adapters.vendor_errors import STALLED
 from models.aicall import EndReason
+from models.fillers import fillers_of
 from models.options import CallOptions
 from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
 from models.turn import TurnRecord, TurnTrigger
 from models.vad import EffectiveVad
 from pipelines.barge_in import Decision
 from pipelines.early_answer import EarlyAnswer, EarlyCounts, context_version
+from pipelines.ends_within import ends_within
+from pipelines.failover import Failover, Switch
+from pipelines.failover_news import FailoverNews
 from pipelines.failures import FailureCounter, Seat
+from pipelines.filler import Filler
 from pipelines.greeting_cache import GreetingCache
 from pipelines.greeting_player import GreetingPlayer
 from pipelines.inference import InferenceEngine
 from pipelines.media_in import MediaInput
 from pipelines.media_out import MediaOutput, MediaSink
+from pipelines.phrase_recorder import PhraseRecorder, SpareVoice
+from pipelines.phrases import Phrases
 from pipelines.reply_watch import HangupFrame, ReplyWatch
-from pipelines.reply_watchdog import ReplyWatchdog, Stage
 from pipelines.smart_turn import TurnAudio
+from pipelines.speech_watch import SpeechWatch
+from pipelines.stall_watch import StallLimits, StallWatch
 from pipelines.turn_end import TurnEndSettings
 from pipelines.turn_ledger import TurnLedger
 from pipelines.turn_start_strategy import BargeInRules, TurnStartStrategy
@@ -68,6 +79,8 @@ _REPROMPTS = 1_000_000
 """How often in a row a caller who is not understood is asked again: always, since the alternative is silence."""
 _VOICE_RETRY_S = 0.8
 """How long after a voice failed the bot speaks again, seconds: time for it to connect anew."""
+_CALLER_WAITS = (TurnTrigger.SPEECH, TurnTrigger.DTMF, TurnTrigger.NOT_UNDERSTOOD)
+"""Turns after which the caller waits for an answer."""
 _CONNECT_TIMEOUT_S = 6.0
 """How long the vendors' sockets may take to open, seconds."""
 
@@ -82,12 +95,29 @@ class VoiceServices:
         tts: The voice.
         voice_identity: What decides how the voice sounds (`adapters.tts.build.voice_identity`); '' for one whose
             greetings are not to be kept.
+        spare_voice: The voice that the call begins with, to be made once more; None when nothing is to be recorded.
+        providers: The vendors' names in the seats' tables.
+        circuits: What the process knows of the vendors of seats that have but one.
+        may_speculate: Whether the model may be asked for an answer that is then not used.
     """
 
-    stt: STTService
-    llm: LLMService[Any]
-    tts: TTSService
+    stt: STTService | Failover
+    llm: LLMService[Any] | Failover
+    tts: TTSService | Failover
     voice_identity: str = ""
+    spare_voice: SpareVoice | None = None
+    providers: Mapping[Seat, str] = field(default_factory=dict)
+    circuits: Mapping[Seat, Circuit] = field(default_factory=dict)
+    may_speculate: bool = True
+
+    def of(self, seat: Seat) -> FrameProcessor:
+        """Return what stands in a seat."""
+        return {Seat.STT: self.stt, Seat.LLM: self.llm, Seat.TTS: self.tts}[seat]
+
+    def provider(self, seat: Seat) -> str:
+        """Return the vendor that has a seat now; '' when that is not known."""
+        service = self.of(seat)
+        return service.provider if isinstance(service, Failover) else self.providers.get(seat, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +129,7 @@ class ConversationSettings:
         smart_turn_enabled: Whether Smart Turn decides the end of a turn.
         options: What the AI's ``parameter`` says.
         idle_timeout_s: Silence of the caller before they are asked whether they are there, seconds.
-        response_timeout_s: Longest wait for a sign of life of model or voice, seconds.
+        limits: Longest silence of the vendors.
         answers_early: Whether answers may be begun before the caller's turn is certainly over.
         language: BCP 47 tag of the caller's speech; '' for the recogniser's default.
     """
@@ -108,7 +138,7 @@ class ConversationSettings:
     smart_turn_enabled: bool
     options: CallOptions
     idle_timeout_s: float
-    response_timeout_s: float
+    limits: StallLimits = field(default_factory=StallLimits)
     answers_early: bool = False
     language: str = ""
 
@@ -134,6 +164,12 @@ class ConversationListener(Protocol):
     def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
         """A vendor failed."""
 
+    def provider_switched(self, switch: Switch) -> None:
+        """A vendor failed and another one took its place; the conversation goes on."""
+
+    def filler_said(self, text: str, waits_for: str) -> None:
+        """The caller is asked to wait for ``stt``, ``llm``, ``tts`` or a ``tool``."""
+
     def finished(self, reason: EndReason) -> None:
         """The conversation came to its end by itself; it is to be stopped now. Called at most once."""
 
@@ -149,6 +185,7 @@ class Conversation:
         inference: The process's shared models.
         listener: Gets what happens.
         greetings: The process's greetings; None for a cache of this call's own.
+        phrases: Records sentences for `greetings`; None for one of this call's own.
     """
 
     def __init__(
@@ -161,6 +198,7 @@ class Conversation:
         inference: InferenceEngine,
         listener: ConversationListener,
         greetings: GreetingCache | None = None,
+        phrases: PhraseRecorder | None = None,
     ) -> None:
         self._services = services
         self._settings = settings
@@ -170,16 +208,30 @@ class Conversation:
         self._failures = FailureCounter()
         self._retry: asyncio.TimerHandle | None = None
         self._speaking_again: asyncio.Task[None] | None = None
-        self._bot_has_spoken = False
+        self._past_greeting = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._giving_up: asyncio.Task[None] | None = None
-        self.ledger = TurnLedger(asyncio.get_running_loop().time, listener.turn_completed)
-        self._watchdog = ReplyWatchdog(settings.response_timeout_s, self._stalled)
-        self._reply_watch = ReplyWatch(self.ledger, self._watchdog)
-        self._greeting = GreetingPlayer(
-            services.tts, GreetingCache() if greetings is None else greetings, services.voice_identity
+        self._stalls: set[asyncio.Task[None]] = set()
+        for service in (services.stt, services.llm, services.tts):
+            if isinstance(service, Failover):
+                service.watch(FailoverNews(self._switched, self._failed_unnoticed))
+        self.ledger = TurnLedger(asyncio.get_running_loop().time, listener.turn_completed, self._turn_began)
+        self._watch = StallWatch(settings.limits, self._stalled, self._due, self._listens)
+        self._reply_watch = ReplyWatch(self.ledger, self._watch)
+        cache = GreetingCache() if greetings is None else greetings
+        self._greeting = GreetingPlayer(services.tts, cache, services.voice_identity)
+        self.output = MediaOutput(sink, self.ledger, watch=self._watch)
+        options = settings.options
+        texts = fillers_of(settings.language) if options.filler is None else options.filler
+        recorder = PhraseRecorder(cache) if phrases is None else phrases
+        self._phrases = Phrases(recorder, services.spare_voice, [*texts, options.apology], self.output)
+        self._filler = Filler(
+            texts,
+            options.filler_after_s,
+            watch=self._watch,
+            mouth=self._phrases,
+            caller_speaks=lambda: self.input.speaking,
+            on_said=self._filler_said,
         )
-        self.output = MediaOutput(sink, self.ledger, watchdog=self._watchdog)
         rate_hz = sink.sample_rate_hz
         turn_audio = TurnAudio(rate_hz, settings.vad.start_secs) if settings.smart_turn_enabled else None
         self._context = LLMContext(tools=ToolsSchema(standard_tools=list(tools))) if tools else LLMContext()
@@ -226,13 +278,14 @@ class Conversation:
             await runner.add_workers(self._worker)
             await runner.run()
         finally:
-            self._watchdog.stop()
+            self._watch.finish()
+            self._filler.stop()
             self.ledger.close()
             if self._deadline is not None:
                 self._deadline.cancel()
             if self._retry is not None:
                 self._retry.cancel()
-            for task in (self._giving_up, self._speaking_again):
+            for task in (*self._stalls, self._speaking_again):
                 if task is not None:
                     task.cancel()
 
@@ -247,16 +300,17 @@ class Conversation:
             Whether the pipeline ended in time. One that did not is left to itself; nothing of it can reach the call.
         """
         self._finishing = True
-        self._watchdog.stop()
+        self._watch.finish()
+        self._filler.stop()
         step_s = deadline_s / 3
-        if await _ends_within(running, step_s, self._worker.cancel(reason="the call ended")):
+        if await ends_within(running, step_s, self._worker.cancel(reason="the call ended")):
             return True
         # A pipeline that waits for an EndFrame does not see a cancelled worker; only a frame put into the pipeline
         # itself frees it.
-        if await _ends_within(running, step_s, self._worker.pipeline.queue_frame(CancelFrame())):
+        if await ends_within(running, step_s, self._worker.pipeline.queue_frame(CancelFrame())):
             return True
         running.cancel()
-        return await _ends_within(running, step_s)
+        return await ends_within(running, step_s)
 
     async def stop_media(self) -> None:
         """Stop what plays and what is still being synthesised; the model goes on."""
@@ -285,13 +339,19 @@ class Conversation:
                 ),
             ),
         )
-        keypad = DTMFAggregator(timeout=options.dtmf_timeout_s, termination_digit=KeypadEntry(options.dtmf_terminator))
+        keypad = DTMFAggregator(
+            timeout=options.dtmf_timeout_s,
+            termination_digit=KeypadEntry(options.dtmf_terminator),
+            # All but digits only passes through it, and costs no queue and no task in direct mode.
+            enable_direct_mode=True,
+        )
         services = self._services
         worker = PipelineWorker(
             Pipeline(
                 [
                     self.input,
                     services.stt,
+                    SpeechWatch(self._watch),
                     keypad,
                     user,
                     services.llm,
@@ -316,6 +376,7 @@ class Conversation:
         worker.add_event_handler("on_pipeline_started", self._on_started)
         worker.add_event_handler("on_pipeline_error", self._on_error)
         worker.add_event_handler("on_frame_reached_downstream", self._on_hangup)
+        user.add_event_handler("on_user_turn_started", self._on_user_turn_started)
         user.add_event_handler("on_user_turn_stopped", self._on_user_turn_stopped)
         user.add_event_handler("on_user_turn_idle", self._on_user_turn_idle)
         assistant.add_event_handler("on_assistant_turn_stopped", self._on_assistant_turn_stopped)
@@ -330,6 +391,7 @@ class Conversation:
         if self._ending:
             # A vendor refused while the pipeline was set up; the apology is on its way.
             return
+        self._phrases.prepare()
         self.ledger.begin(TurnTrigger.GREETING)
         if self._settings.options.greeting:
             await self._greet()
@@ -342,9 +404,17 @@ class Conversation:
         self._finish(EndReason.PROVIDER_ERROR)
 
     async def _greet(self) -> None:
-        self._watchdog.asked(Stage.TTS)
+        self._watch.asked(Seat.TTS)
         for frame in self._greeting.frames(self._settings.options.greeting):
             await self._worker.queue_frame(frame)
+
+    def _turn_began(self, trigger: TurnTrigger) -> None:
+        if trigger in _CALLER_WAITS and not self._ending:
+            self._watch.asked()
+
+    async def _on_user_turn_started(self, aggregator: object, *_: object) -> None:
+        del aggregator
+        self._watch.turn_started()
 
     async def _on_user_turn_stopped(
         self, aggregator: object, strategy: object, message: UserTurnStoppedMessage
@@ -352,6 +422,8 @@ class Conversation:
         del aggregator, strategy
         if message.content:
             self._idle_count = 0
+            self._past_greeting = True
+            self._failures.worked(Seat.STT)
             if self._retry is not None:
                 # The caller's words are answered now, and not those before them.
                 self._retry.cancel()
@@ -368,7 +440,7 @@ class Conversation:
     async def _on_assistant_turn_stopped(self, aggregator: object, message: AssistantTurnStoppedMessage) -> None:
         del aggregator
         if message.content:
-            self._bot_has_spoken = True
+            self._past_greeting = True
             self._failures.worked(Seat.LLM)
             self._failures.worked(Seat.TTS)
             self._listener.bot_said(message.content, interrupted=message.interrupted)
@@ -397,7 +469,7 @@ class Conversation:
 
     async def _on_error(self, worker: PipelineWorker, frame: ErrorFrame) -> None:
         del worker
-        if self._finishing:
+        if self._finishing or self._greeting.closed:
             return
         seat = self._seat_of(frame.processor)
         if seat is None or frame.category is ErrorCategory.APPLICATION:
@@ -412,6 +484,9 @@ class Conversation:
             # It cost nobody anything yet: the model is asked again when the turn ends, and only that counts.
             self._listener.provider_failed(seat, category, fatal=False)
             return
+        await self._failed(seat, category, permanent=permanent)
+
+    async def _failed(self, seat: Seat, category: str, *, permanent: bool = False) -> None:
         fatal = self._failures.failed(seat, permanent=permanent)
         self._listener.provider_failed(seat, category, fatal=fatal)
         if fatal:
@@ -430,31 +505,76 @@ class Conversation:
             self._speaking_again = asyncio.get_running_loop().create_task(self._speak_again())
 
     async def _speak_again(self) -> None:
-        if self._bot_has_spoken or not self._settings.options.greeting:
+        if self._past_greeting or not self._settings.options.greeting:
             await self._worker.queue_frame(LLMRunFrame())
         else:
             await self._greet()
 
-    def _stalled(self, stage: Stage) -> None:
-        seat = Seat.TTS if stage is Stage.TTS else Seat.LLM
-        self._listener.provider_failed(seat, "stalled", fatal=True)
-        self._giving_up = asyncio.get_running_loop().create_task(self._give_up(seat))
+    def _switched(self, switch: Switch) -> None:
+        self._watch.replaced(switch.seat)
+        self._listener.provider_switched(switch)
+
+    def _failed_unnoticed(self, seat: Seat, category: str) -> None:
+        self._listener.provider_failed(seat, category, fatal=False)
+
+    def _due(self) -> None:
+        self._filler.due()
+
+    def _listens(self, since_s: float) -> bool:
+        service = self._services.stt
+        stt = service.service if isinstance(service, Failover) else service
+        return isinstance(stt, TellsAlive) and stt.alive_s > since_s
+
+    def _filler_said(self, text: str) -> None:
+        waits_for = "tool" if self._watch.tools else self._watch.waits_for or Seat.STT
+        self._listener.filler_said(text, waits_for)
+
+    def _stalled(self, seat: Seat) -> None:
+        task = asyncio.get_running_loop().create_task(self._replace_or_ask_again(seat))
+        self._stalls.add(task)
+        task.add_done_callback(self._stalls.discard)
+
+    async def _replace_or_ask_again(self, seat: Seat) -> None:
+        service = self._services.of(seat)
+        replaced = isinstance(service, Failover) and await service.stalled()
+        if not replaced:
+            stalled = service.service if isinstance(service, Failover) else service
+            if seat is Seat.LLM and not self._ending:
+                # It drops the question at which it is stuck.
+                await service.queue_frame(self._reply_watch.interruption())
+            await self._failed(seat, STALLED)
+            reconnects = not self._ending and isinstance(stalled, Reconnects) and await stalled.reconnect()
+            if seat is Seat.STT and not reconnects:
+                self._watch.recognised()
+                return
+        if seat is Seat.STT:
+            self._watch.listen_again()
+            await self._strategy.listen_again()
+        elif replaced or seat is Seat.LLM:
+            self._watch.asked(seat)
 
     async def _give_up(self, seat: Seat) -> None:
         """End the call because a vendor failed for good; say so to the caller where there is a voice to say it."""
         if self._ending and seat is not Seat.TTS:
             # The last words are on their way; they need the voice alone.
             return
-        apology = self._settings.options.apology
+        apology, goodbye = self._settings.options.apology, HangupFrame(EndReason.PROVIDER_ERROR)
+        if self._greeting.closed:
+            return
+        if apology and await self._greeting.say_last(apology, goodbye):
+            self._watch.finish()
+            self._finish_within(_LAST_WORDS_S, EndReason.PROVIDER_ERROR)
+            return
         if seat is Seat.TTS or not apology:
             self._finish(EndReason.PROVIDER_ERROR)
             return
-        self._finish_within(self._settings.response_timeout_s + _LAST_WORDS_S, EndReason.PROVIDER_ERROR)
-        self._watchdog.asked(Stage.TTS)
+        self._finish_within(self._settings.limits.tts_s + _LAST_WORDS_S, EndReason.PROVIDER_ERROR)
+        self._filler.stop()
+        self._watch.asked(Seat.TTS)
         # Put in behind the model, which may be what hangs.
         await self._reply_watch.push_frame(InterruptionFrame())
         await self._reply_watch.push_frame(TTSSpeakFrame(apology, append_to_context=True))
-        await self._reply_watch.push_frame(HangupFrame(EndReason.PROVIDER_ERROR))
+        await self._reply_watch.push_frame(goodbye)
 
     def _seat_of(self, processor: FrameProcessor | None) -> Seat | None:
         services = self._services
@@ -467,6 +587,7 @@ class Conversation:
         return self._finishing or self._deadline is not None
 
     def _finish_within(self, limit_s: float, reason: EndReason) -> None:
+        self._filler.stop()
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().call_later(limit_s, self._finish, reason)
 
@@ -474,18 +595,5 @@ class Conversation:
         if self._finishing:
             return
         self._finishing = True
-        self._watchdog.stop()
+        self._watch.finish()
         self._listener.finished(reason)
-
-
-async def _ends_within(running: asyncio.Task[None], limit_s: float, ask: Any = None) -> bool:
-    """Ask a task to end and wait for it, never longer than the limit."""
-    asking = asyncio.ensure_future(ask) if ask is not None else None
-    done, _ = await asyncio.wait({running}, timeout=limit_s)
-    if asking is not None:
-        if not asking.done():
-            asking.cancel()
-        await asyncio.wait({asking}, timeout=limit_s)
-        if asking.done() and not asking.cancelled() and (error := asking.exception()) is not None:
-            logger.opt(exception=error).warning("the pipeline could not be asked to end")
-    return bool(done)

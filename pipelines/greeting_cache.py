@@ -78,6 +78,11 @@ class Recording:
         return cls(tuple(frames), audio_start_ns, audio_bytes + _FRAME_BYTES * len(frames))
 
     @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the audio, Hz; 0 without audio."""
+        return next((frame.sample_rate for frame in self.frames if isinstance(frame, TTSAudioRawFrame)), 0)
+
+    @property
     def pcm(self) -> bytes:
         """All audio, 16-bit mono PCM at the voice's rate."""
         return b"".join(frame.audio for frame in self.frames if isinstance(frame, TTSAudioRawFrame))
@@ -170,6 +175,11 @@ class GreetingCache:
     def size_bytes(self) -> int:
         """Memory that they take, about."""
         return self._size_bytes
+
+    def __contains__(self, key: GreetingKey) -> bool:
+        """Whether a greeting is there, without counting as asked for."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.expires_s > self._clock()
 
     def get(self, key: GreetingKey) -> Recording | None:
         """Return a greeting, or None when it has to be synthesised."""

@@ -8,9 +8,11 @@ from uuid import uuid4
 
 from pipecat.frames.frames import (
     ControlFrame,
+    EndFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
+    SystemFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
@@ -18,8 +20,8 @@ from pipecat.frames.frames import (
     TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.services.tts_service import TTSService
 
+from pipelines.failover_tts import VoiceChangedFrame
 from pipelines.greeting_cache import KINDS, GreetingCache, GreetingKey, Recording, copy_frame
 
 _BURST = 16
@@ -82,11 +84,12 @@ class GreetingPlayer(FrameProcessor):
         voice_identity: What decides how the voice sounds (`adapters.tts.build.voice_identity`); '' keeps nothing.
     """
 
-    def __init__(self, voice: TTSService, cache: GreetingCache, voice_identity: str) -> None:
+    def __init__(self, voice: FrameProcessor, cache: GreetingCache, voice_identity: str) -> None:
         # In direct mode a frame costs no queue and no task; nothing here waits.
         super().__init__(enable_direct_mode=True)
         self._cache = cache
-        self._voice_identity = voice_identity
+        self._voice_identity = self._first_identity = voice_identity
+        self._closed = False
         self._take: _Take | None = None
         voice.add_event_handler("on_error", self._spoil)
 
@@ -108,9 +111,35 @@ class GreetingPlayer(FrameProcessor):
             return [ReplayGreetingFrame(recording)]
         return [RecordGreetingFrame(key), speak, KeepGreetingFrame()]
 
+    @property
+    def closed(self) -> bool:
+        """Whether the last words are on their way, past the voice."""
+        return self._closed
+
+    async def say_last(self, text: str, end: Frame) -> bool:
+        """Say the call's last words from the cache, whatever state the voice is in; nothing else is heard any more.
+
+        Args:
+            text: What to say. It is said in the voice with which the call began.
+            end: Follows them.
+
+        Returns:
+            Whether they are there.
+        """
+        recording = self._cache.get(GreetingKey(self._first_identity, text)) if self._first_identity else None
+        if recording is None or self._closed:
+            return False
+        self._closed = True
+        await self.push_frame(InterruptionFrame())
+        await self._replay(recording)
+        await self.push_frame(end)
+        return True
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Pass frames on, except those of `frames`."""
+        """Pass frames on, except those of `frames`, and those that would disturb the last words."""
         await super().process_frame(frame, direction)
+        if self._closed and direction is FrameDirection.DOWNSTREAM and _disturbs(frame):
+            return
         match frame:
             case RecordGreetingFrame():
                 self._take = _Take(frame.key)
@@ -120,6 +149,9 @@ class GreetingPlayer(FrameProcessor):
                 return
             case ReplayGreetingFrame():
                 await self._replay(frame.recording)
+                return
+            case VoiceChangedFrame():
+                self._take, self._voice_identity = None, ""
                 return
             case InterruptionFrame():
                 self._take = None
@@ -145,3 +177,7 @@ class GreetingPlayer(FrameProcessor):
         del voice, error
         if self._take is not None:
             self._take.spoiled = True
+
+
+def _disturbs(frame: Frame) -> bool:
+    return isinstance(frame, InterruptionFrame) or not isinstance(frame, (SystemFrame, EndFrame))

@@ -34,12 +34,13 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.text.base_text_aggregator import TextType
 
+from pipelines.greeting_cache import Recording
 from pipelines.hold import HoldPlaybackFrame, ResumePlaybackFrame
 from pipelines.playout import Playout
 from pipelines.reply_watch import HangupFrame
-from pipelines.reply_watchdog import ReplyWatchdog
 from pipelines.spoken_answers import SpokenAnswers
 from pipelines.spoken_text import SpokenText, SpokenWord
+from pipelines.stall_watch import StallWatch
 from pipelines.ticker import Ticker
 from pipelines.turn_ledger import TurnLedger
 from pipelines.voice_rate import VoiceRate
@@ -83,7 +84,7 @@ class MediaOutput(FrameProcessor):
     Args:
         sink: Where it goes.
         ledger: Gets the times of the answer.
-        watchdog: Gets the voice's signs of life.
+        watch: Gets the voice's signs of life.
         look_ahead_ms: How much audio may lie unplayed at the phone system.
         hold_limit_s: Longest hold; playback then goes on by itself, seconds.
     """
@@ -93,7 +94,7 @@ class MediaOutput(FrameProcessor):
         sink: MediaSink,
         ledger: TurnLedger,
         *,
-        watchdog: ReplyWatchdog,
+        watch: StallWatch,
         look_ahead_ms: int = 200,
         hold_limit_s: float = 3.0,
     ) -> None:
@@ -101,7 +102,7 @@ class MediaOutput(FrameProcessor):
         super().__init__(enable_direct_mode=True)
         self._sink = sink
         self._ledger = ledger
-        self._watchdog = watchdog
+        self._watch = watch
         self._hold_limit_s = hold_limit_s
         self._refill_below_ms = look_ahead_ms - TICK_MS
         frame_bytes = sink.sample_rate_hz * sink.frame_ms // 1000 * 2
@@ -124,6 +125,8 @@ class MediaOutput(FrameProcessor):
         self._cut_by_hold = False
         self._marks = 0
         self._last_audio_s = 0.0
+        self._quiet_s = 0.0
+        self._filler_end_ms = 0.0
         self._hangup: HangupFrame | None = None
         self._hangup_by_s = 0.0
         self._ticker = Ticker(TICK_MS / 1000)
@@ -144,6 +147,32 @@ class MediaOutput(FrameProcessor):
         if self._answering or self._answers.open:
             return math.inf
         return (self._playout.end_ms - self._playout.clock.heard_ms(self._now())) / 1000
+
+    def quiet_since_s(self) -> float:
+        """Return since when nothing is heard of the bot, on the loop's clock; in the future while something is."""
+        clock = self._playout.clock
+        heard_s = clock.silent_from_s()
+        return (self._quiet_s if heard_s is None else heard_s) + (self._playout.end_ms - clock.sent_ms) / 1000
+
+    def say_filler(self, text: str, recording: Recording) -> None:
+        """Play a sentence that is no answer; what comes later follows it without a gap.
+
+        It stays out of the conversation and of the turn's times, and nobody is told that the bot speaks: Pipecat would
+        hold a tool's result back until it stops. An interruption cuts it off as anything else.
+
+        Args:
+            text: What it says.
+            recording: Its audio.
+        """
+        playout = self._playout
+        playout.queue_audio(self._rate.converted(recording.pcm, recording.sample_rate_hz))
+        playout.queue_audio(self._rate.rest())
+        playout.pad()
+        playout.queue_mark()
+        self._filler_end_ms = playout.end_ms
+        # The line's echo brings it back as the caller's words.
+        self._recent.append((self._now(), text))
+        self._ticker.wake()
 
     def recently_said(self, within_s: float = 6.0) -> str:
         """Return the bot's words that the caller heard last.
@@ -201,7 +230,7 @@ class MediaOutput(FrameProcessor):
         match frame:
             case OutputAudioRawFrame():
                 self._ledger.audio_arrived()
-                self._watchdog.audio()
+                self._watch.audio()
                 self._last_audio_s = self._now()
                 playout.queue_audio(self._rate.converted(frame.audio, frame.sample_rate))
                 was_idle = was_idle or playout.clock.ahead_ms(self._last_audio_s) < self._refill_below_ms
@@ -252,7 +281,7 @@ class MediaOutput(FrameProcessor):
         """Fill the look-ahead."""
         playout = self._playout
         while not self.held and (pcm := playout.next_frame(self._now())) is not None:
-            if not self._speaking:
+            if not self._speaking and playout.clock.sent_ms > self._filler_end_ms - 1.0:
                 self._speaking = True
                 self._ledger.audio_sent()
                 await self.broadcast_frame(BotStartedSpeakingFrame)
@@ -324,6 +353,7 @@ class MediaOutput(FrameProcessor):
             self._cut_by_hold = True
             heard_ms = self._playout.clock.heard_ms(now_s)
             self._playout.rewind(now_s, self._answers.start_ms_at(heard_ms))
+            self._quiet_s = now_s
             await self._clear()
             self._ledger.held()
         self._ticker.wake()
@@ -353,6 +383,7 @@ class MediaOutput(FrameProcessor):
         self._answers.clear()
         self._answering = False
         self._rate.drop()
+        self._filler_end_ms, self._quiet_s = 0.0, now_s
         if sent_unheard:
             await self._clear()
         if cut:

@@ -83,6 +83,13 @@ class PlaybackClock:
         """Position up to which the caller has heard, milliseconds."""
         return min(self._sent_ms, max(self._floor_ms, self._position_ms(now_s - self._delay_ms / 1000)))
 
+    def silent_from_s(self) -> float | None:
+        """Return the moment at which the caller has heard all that was sent; None when nothing was."""
+        if not self._bursts:
+            return None
+        burst = self._bursts[-1]
+        return burst.start_s + (self._sent_ms - burst.start_ms + self._delay_ms) / 1000
+
     def mark_sent(self, name: str) -> None:
         """Note that a mark was sent behind everything so far."""
         self._marks[name] = self._sent_ms

@@ -145,6 +145,11 @@ class TurnEnd:
         if not self._speaking or self._paused:
             self._finished = finished
 
+    def listen_again(self, now_s: float) -> None:
+        """Another recogniser hears the last speech again: it has the whole wait for text."""
+        if self._stopped_s is not None and not self._text:
+            self._stopped_s = max(self._stopped_s, now_s)
+
     def decide(self, now_s: float) -> TurnDecision | None:
         """Say whether the turn is over at this moment; None for not yet."""
         if self._speaking:

@@ -39,11 +39,18 @@ class TurnLedger:
     Args:
         clock: Monotonic seconds.
         on_turn: Gets each finished record.
+        on_begin: Told why each answer is asked for.
     """
 
-    def __init__(self, clock: Callable[[], float], on_turn: Callable[[TurnRecord], None]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        on_turn: Callable[[TurnRecord], None],
+        on_begin: Callable[[TurnTrigger], None] | None = None,
+    ) -> None:
         self._clock = clock
         self._on_turn = on_turn
+        self._on_begin = on_begin
         self._origin = clock()
         self._count = 0
         self._open: _Draft | None = None
@@ -81,6 +88,8 @@ class TurnLedger:
     def begin(self, trigger: TurnTrigger, user_text: str = "") -> None:
         """The bot is asked to speak. An answer still open is closed first."""
         self.close()
+        # A hold that nobody resolved belonged to the answer before.
+        self._held = None
         self._open = _Draft(trigger, user_text)
         if trigger in (TurnTrigger.SPEECH, TurnTrigger.NOT_UNDERSTOOD):
             self._open.speech_start = self._speech_start
@@ -88,6 +97,8 @@ class TurnLedger:
             self._open.transcript = self._transcript
         self._open.turn_end = self._clock()
         self._speech_start = self._speech_end = self._transcript = self._speech_confirmed = None
+        if self._on_begin is not None:
+            self._on_begin(trigger)
 
     def llm_started(self) -> None:
         """The model's first token arrived."""

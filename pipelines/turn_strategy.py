@@ -152,6 +152,11 @@ class EndOfTurnStrategy(BaseUserTurnStopStrategy):
         await self._maybe_answer_early()
         return ProcessFrameResult.CONTINUE
 
+    async def listen_again(self) -> None:
+        """Wait anew for the text of the last speech: another recogniser, or another connection, hears it again."""
+        self._turn.listen_again(self._now())
+        await self._rearm()
+
     def early_answer_failed(self) -> bool:
         """Note that the answer begun early cannot be used; the end of the turn asks the model again.
 

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from loguru import logger
+from pipecat.processors.frame_processor import FrameProcessor
+from pydantic import SecretStr
+
+from adapters.breaker import Circuit, Circuits
 from adapters.clients import SharedClients
+from adapters.credentials import resolve_credentials, resolve_options
 from adapters.llm.build import build_llm
+from adapters.llm.table import LLM_TABLE
+from adapters.seats import Capability, ProviderRow
 from adapters.stt.build import build_stt
+from adapters.stt.table import STT_TABLE
 from adapters.tts.build import build_tts, voice_identity
+from adapters.tts.table import TTS_TABLE
 from models.ai import AiSecrets
 from models.aicall import Aicall
+from models.errors import AicallError
 from models.options import CallOptions
 from models.providers import EngineModel, LlmProvider, SttType, TtsType
 from pipelines.conversation import VoiceServices
+from pipelines.failover import Candidate, Failover
+from pipelines.failover_llm import LlmFailover
+from pipelines.failover_stt import SttFailover
+from pipelines.failover_tts import TtsFailover
+from pipelines.failures import Seat
+from pipelines.phrase_recorder import SpareVoice
 from pipelines.prompts import system_instruction
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A vendor that an AI names for a seat."""
+
+    row: ProviderRow
+    key: SecretStr
+    options: Mapping[str, str]
+    make: Callable[[], FrameProcessor]
+    identity: Callable[[], str] = str
 
 
 def make_voice_services(
@@ -27,8 +57,12 @@ def make_voice_services(
     stop_secs: float,
     clients: SharedClients,
     environ: Mapping[str, str],
+    circuits: Circuits | None = None,
 ) -> VoiceServices:
     """Make recogniser, model and voice; no connection is opened yet.
+
+    A seat for which the AI names further vendors is a `Failover`, which begins on the first one that is not known to
+    fail.
 
     Args:
         aicall: What the call runs with.
@@ -39,46 +73,194 @@ def make_voice_services(
         stop_secs: The VAD's silence window, seconds.
         clients: The process's shared clients.
         environ: Environment variables, for vendor keys and endpoints.
+        circuits: What the process knows of the vendors; None for what this call finds out.
 
     Raises:
-        InvalidField: A provider cannot be used here, or its key is missing.
+        InvalidField: A provider cannot be used here, or its key is missing, and the AI names no other that can.
     """
-    engine = EngineModel.parse(aicall.ai_engine_model)
-    options = CallOptions.model_validate(aicall.parameter)
-    stt = build_stt(
-        SttType(aicall.ai_stt_type),
-        key=secrets.stt_key,
-        language=aicall.stt_language,
+    calls = _CallParts(
+        aicall,
+        secrets,
+        system_instruction=system_instruction(init_prompt, aicall.parameter, variables),
+        variables=variables,
         sample_rate_hz=sample_rate_hz,
         stop_secs=stop_secs,
-        resources=clients,
+        clients=clients,
         environ=environ,
-        phrases=expected_phrases(engine),
-        options=options.stt_options,
     )
-    llm = build_llm(
-        engine,
-        key=secrets.engine_key,
-        system_instruction=system_instruction(init_prompt, aicall.parameter, variables),
-        resources=clients,
-        environ=environ,
-        options=options.llm_options,
-        session_id=str(aicall.id),
-        language=aicall.stt_language,
-    )
-    voice: dict[str, Any] = {
-        "key": secrets.tts_key,
-        "voice": aicall.ai_tts_voice_id,
-        "language": aicall.stt_language,
-        "sample_rate_hz": sample_rate_hz,
-        "resources": clients,
-        "environ": environ,
-        "options": options.tts_options,
+    known = circuits or Circuits(time.monotonic)
+    seats = {
+        Seat.STT: _Seat(Seat.STT, calls.recognisers(), known, environ),
+        Seat.LLM: _Seat(Seat.LLM, calls.models(), known, environ),
+        Seat.TTS: _Seat(Seat.TTS, calls.voices(), known, environ),
     }
-    tts_type = TtsType(aicall.ai_tts_type)
+    stt: Any = seats[Seat.STT].service(SttFailover)
+    llm: Any = seats[Seat.LLM].service(LlmFailover)
+    tts: Any = seats[Seat.TTS].service(TtsFailover)
+    voice = seats[Seat.TTS].first_choice(tts)
+    identity = voice.identity()
     return VoiceServices(
-        stt=stt, llm=llm, tts=build_tts(tts_type, **voice), voice_identity=voice_identity(tts_type, **voice)
+        stt=stt,
+        llm=llm,
+        tts=tts,
+        voice_identity=identity,
+        spare_voice=SpareVoice(identity, voice.make, sample_rate_hz),
+        providers={name: seat.choices[0].row.name for name, seat in seats.items()},
+        circuits={name: circuit for name, seat in seats.items() if (circuit := seat.only_circuit()) is not None},
+        may_speculate=all(Capability.STATEFUL not in choice.row.capabilities for choice in seats[Seat.LLM].choices),
     )
+
+
+class _Seat:
+    """The vendors that an AI names for a seat, the AI's own first."""
+
+    def __init__(self, seat: Seat, choices: Sequence[_Choice], circuits: Circuits, environ: Mapping[str, str]) -> None:
+        self.seat = seat
+        self.choices = list(choices)
+        self._circuits = circuits
+        self._environ = environ
+        self._alone = len(self.choices) == 1
+
+    def service(self, failover: Callable[[Sequence[Candidate]], Failover]) -> FrameProcessor:
+        """Make what stands in the seat."""
+        if self._alone:
+            return self.choices[0].make()
+        usable: list[_Choice] = []
+        candidates: list[Candidate] = []
+        refusal: AicallError | None = None
+        for choice in self.choices:
+            try:
+                circuit = self._circuit(choice)
+            except AicallError as error:
+                # Its key went since the AI was saved, say; the others are there for that too.
+                logger.warning("{} {} cannot be used: {}", self.seat, choice.row.name, error.message)
+                refusal = refusal or error
+                continue
+            usable.append(choice)
+            candidates.append(Candidate(choice.row.name, circuit, choice.make))
+        if refusal is not None and not candidates:
+            raise refusal
+        self.choices = usable
+        return failover(candidates)
+
+    def first_choice(self, service: FrameProcessor) -> _Choice:
+        """Return whose service the call begins with."""
+        return self.choices[service.number if isinstance(service, Failover) else 0]
+
+    def only_circuit(self) -> Circuit | None:
+        """Return the circuit of a seat with one vendor; a seat with several looks after its own."""
+        return self._circuit(self.choices[0]) if self._alone else None
+
+    def _circuit(self, choice: _Choice) -> Circuit:
+        options = resolve_options(choice.row, choice.options, self._environ)
+        credentials = resolve_credentials(choice.row, choice.key, self._environ, options)
+        return self._circuits.of(self.seat.value, choice.row.name, credentials)
+
+
+class _CallParts:
+    """What each seat's vendors are for one call."""
+
+    def __init__(
+        self,
+        aicall: Aicall,
+        secrets: AiSecrets,
+        *,
+        system_instruction: str,
+        variables: Mapping[str, str],
+        sample_rate_hz: int,
+        stop_secs: float,
+        clients: SharedClients,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._aicall = aicall
+        self._secrets = secrets
+        self._options = CallOptions.model_validate(aicall.parameter)
+        self._system_instruction = system_instruction
+        self._variables = variables
+        self._sample_rate_hz = sample_rate_hz
+        self._stop_secs = stop_secs
+        self._clients = clients
+        self._environ = environ
+
+    def recognisers(self) -> list[_Choice]:
+        """Return the recognisers."""
+        own, language = SttType(self._aicall.ai_stt_type), self._aicall.stt_language
+        choices = [self._recogniser(own, self._secrets.stt_key, language, self._options.stt_options)]
+        fallbacks = self._options.fallback
+        for name, entry in zip(fallbacks.key_names("stt"), fallbacks.stt, strict=True):
+            key = self._secrets.fallback_key(name)
+            choices.append(self._recogniser(entry.stt_type, key, entry.stt_language or language, entry.options))
+        return choices
+
+    def _recogniser(self, name: SttType, key: SecretStr, language: str, options: Mapping[str, str]) -> _Choice:
+        def make() -> FrameProcessor:
+            return build_stt(
+                name,
+                key=key,
+                language=language,
+                sample_rate_hz=self._sample_rate_hz,
+                stop_secs=self._stop_secs,
+                resources=self._clients,
+                environ=self._environ,
+                phrases=expected_phrases(EngineModel.parse(self._aicall.ai_engine_model)),
+                options=options,
+            )
+
+        return _Choice(STT_TABLE[name], key, options, make)
+
+    def models(self) -> list[_Choice]:
+        """Return the language models."""
+        own = EngineModel.parse(self._aicall.ai_engine_model)
+        choices = [self._model(own, self._secrets.engine_key, self._options.llm_options)]
+        fallbacks = self._options.fallback
+        for name, entry in zip(fallbacks.key_names("llm"), fallbacks.llm, strict=True):
+            engine = EngineModel.parse(entry.engine_model)
+            choices.append(self._model(engine, self._secrets.fallback_key(name), entry.options))
+        return choices
+
+    def _model(self, engine: EngineModel, key: SecretStr, options: Mapping[str, str]) -> _Choice:
+        def make() -> FrameProcessor:
+            return build_llm(
+                engine,
+                key=key,
+                system_instruction=self._system_instruction,
+                resources=self._clients,
+                environ=self._environ,
+                options=options,
+                session_id=str(self._aicall.id),
+                language=self._aicall.stt_language,
+                variables=self._variables,
+            )
+
+        return _Choice(LLM_TABLE[engine.provider], key, options, make)
+
+    def voices(self) -> list[_Choice]:
+        """Return the voices."""
+        own, voice = TtsType(self._aicall.ai_tts_type), self._aicall.ai_tts_voice_id
+        choices = [self._voice(own, self._secrets.tts_key, voice, self._options.tts_options)]
+        fallbacks = self._options.fallback
+        for name, entry in zip(fallbacks.key_names("tts"), fallbacks.tts, strict=True):
+            key = self._secrets.fallback_key(name)
+            choices.append(self._voice(entry.tts_type, key, entry.tts_voice_id, entry.options))
+        return choices
+
+    def _voice(self, name: TtsType, key: SecretStr, voice: str, options: Mapping[str, str]) -> _Choice:
+        how: dict[str, Any] = {
+            "key": key,
+            "voice": voice,
+            "language": self._aicall.stt_language,
+            "sample_rate_hz": self._sample_rate_hz,
+            "resources": self._clients,
+            "environ": self._environ,
+            "options": options,
+        }
+        return _Choice(
+            TTS_TABLE[name],
+            key,
+            options,
+            make=lambda: build_tts(name, **how),
+            identity=lambda: voice_identity(name, **how),
+        )
 
 
 def expected_phrases(engine: EngineModel) -> list[str]:

@@ -100,6 +100,26 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._provider_switches = Counter(
+            "aicall_provider_switches",
+            "Seats of calls that another vendor took over.",
+            ["seat", "failed", "successor"],
+            registry=self._registry,
+        )
+
+        self._stalls = Counter(
+            "aicall_stalls",
+            "Vendors whose connection stood and from which nothing came in time.",
+            ["seat", "provider"],
+            registry=self._registry,
+        )
+        self._fillers = Counter(
+            "aicall_fillers",
+            "Fillers that callers heard, by what the answer waited for.",
+            ["waits_for"],
+            registry=self._registry,
+        )
+
     def _latency(self, name: str, help_text: str) -> Histogram:
         return Histogram(name, help_text, buckets=_LATENCY_BUCKETS_S, registry=self._registry)
 
@@ -179,6 +199,33 @@ class Metrics:
             provider: The vendor's name in the seat's table.
         """
         self._provider_errors.labels(seat, provider).inc()
+
+    def provider_switched(self, *, seat: str, failed: str, successor: str) -> None:
+        """Count that a vendor took over from another one in the middle of a call.
+
+        Args:
+            seat: ``stt``, ``llm`` or ``tts``.
+            failed: The vendor that failed.
+            successor: The vendor that took over.
+        """
+        self._provider_switches.labels(seat, failed, successor).inc()
+
+    def stalled(self, *, seat: str, provider: str) -> None:
+        """Count that a vendor fell silent.
+
+        Args:
+            seat: ``stt``, ``llm`` or ``tts``.
+            provider: The vendor's name in the seat's table.
+        """
+        self._stalls.labels(seat, provider).inc()
+
+    def filler_said(self, *, waits_for: str) -> None:
+        """Count a filler.
+
+        Args:
+            waits_for: ``stt``, ``llm``, ``tts`` or ``tool``.
+        """
+        self._fillers.labels(waits_for).inc()
 
     def render(self) -> bytes:
         """Return everything in the Prometheus text format (`CONTENT_TYPE`)."""

@@ -17,19 +17,22 @@ import uvicorn
 from fastapi import FastAPI
 from loguru import logger
 
-from adapters.clients import SharedClients
+from adapters.breaker import Circuits
+from adapters.clients import SharedClients, VendorLimits
 from adapters.providers import preload
 from adapters.store.factory import create_store
 from adapters.store.keyring import load_or_create_key
 from models.errors import InvalidField
 from pipelines.greeting_cache import GreetingCache
 from pipelines.inference import InferenceEngine
+from pipelines.phrase_recorder import PhraseRecorder
 from runtime.api.app import create_app
 from runtime.api_key import ApiKey, load_or_create_api_key
 from runtime.auto_limit import AutoLimit
 from runtime.calls.live_calls import LiveCalls
 from runtime.calls.web_socket import CallWebSocket
 from runtime.capacity import Capacity
+from runtime.circuit_metrics import CircuitMetrics
 from runtime.engine_metrics import EngineMetrics
 from runtime.loop_watch import LoopPeriod, LoopWatch
 from runtime.metrics import Metrics
@@ -137,13 +140,17 @@ async def open_services(
             inference = InferenceEngine()
             opened.push_async_callback(inference.aclose)
         capacity = _capacity(settings, live_calls, metrics, inference.busy)
-        clients = SharedClients()
+        clients = SharedClients(VendorLimits(voice_quiet_s=settings.tts_stall_s))
         opened.push_async_callback(clients.aclose)
         if warm:
             # A vendor's SDK takes up to a second to import, in which no call's audio would move.
             preload(clients)
         greetings = GreetingCache()
+        phrases = PhraseRecorder(greetings)
+        opened.push_async_callback(phrases.aclose)
         metrics.watch_engine(EngineMetrics(inference, greetings))
+        circuits = Circuits(time.monotonic)
+        metrics.watch_engine(CircuitMetrics(circuits))
         yield Services(
             settings=settings,
             store=store,
@@ -153,6 +160,8 @@ async def open_services(
             clients=clients,
             metrics=metrics,
             greetings=greetings,
+            phrases=phrases,
+            circuits=circuits,
             api_key=key.secret,
         )
 

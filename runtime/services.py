@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,10 +14,12 @@ from fastapi import Depends
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 
+from adapters.breaker import Circuits
 from adapters.clients import SharedClients
 from adapters.store.base import Store
 from pipelines.greeting_cache import GreetingCache
 from pipelines.inference import InferenceEngine
+from pipelines.phrase_recorder import PhraseRecorder
 from runtime.calls.live_calls import LiveCalls
 from runtime.capacity import Capacity
 from runtime.metrics import Metrics
@@ -41,6 +44,8 @@ class Services:
         clients: The vendors' HTTP pools and the TLS context that all calls share.
         metrics: Where to count.
         greetings: The greetings that were synthesised once.
+        phrases: Records the sentences that calls may need at once; its cache is `greetings`.
+        circuits: What the calls of this process know of vendors that fail.
         api_key: Bearer key of the HTTP API.
         clock: Returns the present moment, in UTC.
         environ: Environment variables, for vendor keys and endpoints.
@@ -56,6 +61,8 @@ class Services:
     metrics: Metrics
     api_key: SecretStr
     greetings: GreetingCache = field(default_factory=GreetingCache)
+    phrases: PhraseRecorder | None = None
+    circuits: Circuits = field(default_factory=lambda: Circuits(time.monotonic))
     clock: Callable[[], datetime] = utc_now
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

@@ -97,8 +97,15 @@ class Settings(BaseSettings):
     idle_timeout_s: Seconds = Field(
         default=15.0, description="Silence after which the caller is asked, unless the AI says otherwise, seconds."
     )
-    response_timeout_s: Seconds = Field(
-        default=12.0, description="Longest wait for a vendor's answer within a turn, seconds."
+    stt_stall_s: Seconds = Field(
+        default=1.5,
+        description="Longest wait for any result of the recogniser after the caller fell silent, seconds.",
+    )
+    llm_stall_s: Seconds = Field(
+        default=5.0, description="Longest wait for the model's next token, the first included, seconds."
+    )
+    tts_stall_s: Seconds = Field(
+        default=3.0, description="Longest wait for the voice's next audio, the first included, seconds."
     )
     teardown_timeout_s: Seconds = Field(default=5.0, description="Hard limit for releasing a call, seconds.")
     media_token_ttl_s: Seconds = Field(

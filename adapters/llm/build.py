@@ -26,6 +26,7 @@ def build_llm(
     options: Mapping[str, str] | None = None,
     session_id: str = "",
     language: str = "",
+    variables: Mapping[str, str] | None = None,
 ) -> LLMService[Any]:
     """Make the service; no connection is opened yet.
 
@@ -39,6 +40,7 @@ def build_llm(
         options: The AI's ``parameter.llm_options``.
         session_id: The AIcall, for vendors that keep the conversation themselves.
         language: BCP 47 tag of the call, '' for the vendor's default.
+        variables: What ``${name}`` stands for in the call, for vendors that keep the conversation themselves.
 
     Raises:
         InvalidField: The provider cannot be used here, or its key or an option is missing or wrong; names
@@ -57,5 +59,6 @@ def build_llm(
         options=resolved,
         session_id=session_id,
         language=language,
+        variables=variables or {},
     )
     return cast("LLMService[Any]", make(row, request))

@@ -39,6 +39,8 @@ from pipecat.utils.text.base_text_aggregator import TextType
 
 from adapters.clients import SharedClients
 from adapters.google_cloud import GoogleApi, google_api
+from adapters.llm.dialogflow_cx import CxApi
+from adapters.llm.dialogflow_es import EsApi
 from adapters.llm.dialogflow_session import (
     AUDIENCE,
     AgentApi,
@@ -60,8 +62,8 @@ from adapters.seats import ProviderRow
 from adapters.vendor_errors import classify
 from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
 
-CX, ES = "cx", "es"
-"""The names of the models: the API of the agent."""
+ES = "es"
+"""The model whose agents are of Dialogflow ES; those of the other one are of CX."""
 
 _DEFAULT_LANGUAGE = "en"
 
@@ -439,9 +441,9 @@ def build(row: ProviderRow, request: LlmRequest) -> DialogflowService:
     return DialogflowService(
         clients=request.clients,
         credentials=regional(request.credentials, options),
-        api=_api(request.model, *session),
+        api=EsApi(*session) if request.model == ES else CxApi(*session),
         call=AgentSettings(
-            parameters=session_parameters(request.system_instruction, {}),
+            parameters=session_parameters(request.system_instruction, request.variables),
             opening=Words(opening) if opening else Event(options.get("welcome_event") or _WELCOME),
             handoff_target=options.get("handoff_target", ""),
         ),
@@ -460,14 +462,3 @@ def build(row: ProviderRow, request: LlmRequest) -> DialogflowService:
             user_turn_completion_config=None,
         ),
     )
-
-
-def _api(model: str, agent: str, environment: str, session_id: str, language: str) -> AgentApi:
-    # Each of Google's packages takes half a second and more to import, and a call needs one.
-    if model == ES:
-        from adapters.llm.dialogflow_es import EsApi  # noqa: PLC0415
-
-        return EsApi(agent, environment, session_id, language)
-    from adapters.llm.dialogflow_cx import CxApi  # noqa: PLC0415
-
-    return CxApi(agent, environment, session_id, language)

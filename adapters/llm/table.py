@@ -298,7 +298,7 @@ LLM_TABLE = SeatTable(
             seat=Seat.LLM,
             factory="adapters.llm.embedded:build",
             default_model="receptionist",
-            capabilities=_CHAT,
+            capabilities=_CHAT | {Capability.STATEFUL},
         ),
     ),
 )

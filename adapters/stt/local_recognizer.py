@@ -214,7 +214,7 @@ def transcribe(model: SpeechModel, pcm: bytes, sample_rate_hz: int, language: st
     Returns:
         The text without white space around it, and with single blanks in it.
     """
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32_768
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32_768)
     if len(samples) and sample_rate_hz != MODEL_RATE_HZ:
         samples = soxr.resample(samples, sample_rate_hz, MODEL_RATE_HZ).astype(np.float32)
     return " ".join(model.transcribe(samples, language).split()) if len(samples) else ""

@@ -86,6 +86,7 @@ class SpeechLink(STTService):
         self._asked_end_s = 0.0
         self._asked_in_pause = False
         self._speaking = False
+        self._alive_s = float("-inf")
         self._told = False
         """Whether it is known already that the connection is lost."""
         self._overdue: asyncio.TimerHandle | None = None
@@ -103,6 +104,11 @@ class SpeechLink(STTService):
         self._told = True
         self._socket.transport.abort()
         return True
+
+    @property
+    def alive_s(self) -> float:
+        """When the vendor sent something last, on the loop's clock; minus infinity for never."""
+        return self._alive_s
 
     def can_generate_metrics(self) -> bool:
         """Latency and usage are measured."""
@@ -234,6 +240,7 @@ class SpeechLink(STTService):
                 await self._send_finalize(socket)
             self._socket = socket
             async for message in socket:
+                self._alive_s = asyncio.get_running_loop().time()
                 self._cancel_overdue()
                 heard = self._wire.receive(message)
                 if isinstance(heard, Refusal):

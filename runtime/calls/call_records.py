@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from loguru import logger
 
 from models.aicall import Aicall, EndReason
-from models.errors import IllegalTransition, NotFound
+from models.errors import IllegalTransition, NotFound, ProviderError, ProviderStalled
 from models.event import EventType, NewEvent
 from models.message import Direction, Message, Role, ToolCall
 from models.status import TRANSITIONS, AicallStatus, is_final
@@ -88,6 +88,44 @@ class CallRecords:
         """Record a turn's latencies."""
         self._services.metrics.observe_turn(record)
         self._event(EventType.TURN_COMPLETED, record.public())
+
+    def provider_failed(self, error: ProviderError, *, fatal: bool) -> None:
+        """Record a vendor's failure.
+
+        Args:
+            error: What went wrong, and what to do about it.
+            fatal: Whether the call ends by it.
+        """
+        self._services.metrics.provider_failed(seat=error.seat, provider=error.provider)
+        if isinstance(error, ProviderStalled):
+            self._services.metrics.stalled(seat=error.seat, provider=error.provider)
+        level = "WARNING" if fatal or not error.retryable else "INFO"
+        logger.log(level, "aicall {}: {} {}: {}", self._aicall.id, error.seat, error.provider, error.message)
+        self._event(EventType.PROVIDER_FAILED, {**error.public(), "fatal": fatal})
+
+    def provider_switched(self, error: ProviderError, successor: str, took_ms: float) -> None:
+        """Record that another vendor took over.
+
+        Args:
+            error: Why, and from whom.
+            successor: The vendor that has the seat now.
+            took_ms: How long the seat was empty, milliseconds.
+        """
+        self.provider_failed(error, fatal=False)
+        self._services.metrics.provider_switched(seat=error.seat, failed=error.provider, successor=successor)
+        logger.info("aicall {}: {} goes on with {}", self._aicall.id, error.seat, successor)
+        data = {"seat": error.seat, "from": error.provider, "to": successor, "error": error.code}
+        self._event(EventType.PROVIDER_SWITCHED, {**data, "switch_ms": round(took_ms, 1)})
+
+    def filler_said(self, text: str, waits_for: str) -> None:
+        """Record that the caller was asked to wait.
+
+        Args:
+            text: The filler.
+            waits_for: What the answer waits for: ``stt``, ``llm``, ``tts`` or ``tool``.
+        """
+        self._services.metrics.filler_said(waits_for=waits_for)
+        self._event(EventType.FILLER_SAID, {"text": text, "waits_for": waits_for})
 
     def variables_set(self, variables: Mapping[str, str]) -> None:
         """Record what a tool remembered."""

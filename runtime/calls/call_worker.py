@@ -14,9 +14,9 @@ from typing import Any
 from loguru import logger
 from starlette.websockets import WebSocket
 
-from adapters.llm.script import ScriptLLMService
 from adapters.media.base import AudioReceived, DtmfReceived, Handshake, MarkReached, MediaEvent, Started, Stopped
 from adapters.media.registry import choose
+from adapters.vendor_errors import failure
 from models.aicall import EndReason
 from models.errors import InvalidField, MediaProtocolError, ProviderError
 from models.ids import NIL_ID
@@ -25,9 +25,11 @@ from models.status import AicallStatus
 from models.tools import enabled_tools
 from models.turn import TurnRecord
 from pipelines.barge_in import Decision
-from pipelines.conversation import Conversation, ConversationSettings
+from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
+from pipelines.failover import Switch
 from pipelines.failures import Seat
 from pipelines.prompts import substitute
+from pipelines.stall_watch import StallLimits
 from pipelines.tools.dispatch import ToolDispatch
 from pipelines.voice_services import make_voice_services
 from runtime.calls.admission import Admitted
@@ -62,6 +64,8 @@ class CallWorker:
         self._end: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._conversation: Conversation | None = None
+        self._voice: VoiceServices | None = None
+        self._failed_in_turn: set[Seat] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._conversing: asyncio.Task[None] | None = None
         self._duration_timer: asyncio.TimerHandle | None = None
@@ -151,7 +155,9 @@ class CallWorker:
             stop_secs=vad.stop_secs,
             clients=self._services.clients,
             environ=self._services.environ,
+            circuits=self._services.circuits,
         )
+        self._voice = voice
         host = CallToolHost(self._services, aicall, self._records, variables)
         tools = ToolDispatch(
             enabled_tools(ai.tool_names, has_knowledge=ai.rag_id != NIL_ID), host, self._records.tool_called
@@ -166,15 +172,19 @@ class CallWorker:
                 options=options,
                 language=aicall.stt_language,
                 idle_timeout_s=options.idle_timeout_s or self._settings.idle_timeout_s,
-                response_timeout_s=self._settings.response_timeout_s,
-                # The script answers at once, and moves on with every line that it is asked for.
-                answers_early=options.answer_early and not isinstance(voice.llm, ScriptLLMService),
+                limits=StallLimits(
+                    stt_s=self._settings.stt_stall_s,
+                    llm_s=self._settings.llm_stall_s,
+                    tts_s=self._settings.tts_stall_s,
+                ),
+                answers_early=options.answer_early and voice.may_speculate,
             ),
             tools.schemas(),
             sink=self._socket,
             inference=self._services.inference,
             listener=self,
             greetings=self._services.greetings,
+            phrases=self._services.phrases,
         )
         host.serve(conversation)
         return conversation
@@ -255,6 +265,7 @@ class CallWorker:
 
     def user_said(self, text: str) -> None:
         """Record the caller's turn."""
+        self._worked(Seat.STT)
         self._records.said(Role.USER, text)
 
     def bot_said(self, text: str, *, interrupted: bool) -> None:
@@ -263,6 +274,11 @@ class CallWorker:
 
     def turn_completed(self, record: TurnRecord) -> None:
         """Record a turn's latencies."""
+        if record.llm_first_token_ms is not None:
+            self._worked(Seat.LLM)
+            if record.tts_first_audio_ms is not None:
+                self._worked(Seat.TTS)
+        self._failed_in_turn.clear()
         self._records.turn_completed(record)
 
     def barge_in_decided(self, decision: Decision) -> None:
@@ -270,14 +286,28 @@ class CallWorker:
         self._services.metrics.barge_in_decided(action=decision.action, cause=decision.cause)
 
     def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
-        """Count and log a vendor's failure."""
-        provider = {
-            Seat.STT: self._aicall.ai_stt_type,
-            Seat.LLM: self._admitted.ai.engine.provider,
-            Seat.TTS: self._aicall.ai_tts_type,
-        }[seat]
-        self._services.metrics.provider_failed(seat=seat, provider=provider)
-        logger.warning("aicall {}: {} {} failed ({}), fatal: {}", self._aicall.id, seat, provider, category, fatal)
+        """Record a vendor's failure, and let the other calls know of it."""
+        provider = ""
+        if self._voice is not None:
+            provider = self._voice.provider(seat)
+            if (circuit := self._voice.circuits.get(seat)) is not None:
+                circuit.failed(category)
+        self._failed_in_turn.add(seat)
+        self._records.provider_failed(failure(provider, seat, category), fatal=fatal)
+
+    def provider_switched(self, switch: Switch) -> None:
+        """Record that another vendor took over."""
+        error = failure(switch.failed, switch.seat, switch.category)
+        self._records.provider_switched(error, switch.successor, switch.took_ms)
+
+    def _worked(self, seat: Seat) -> None:
+        circuit = self._voice.circuits.get(seat) if self._voice is not None else None
+        if circuit is not None and seat not in self._failed_in_turn:
+            circuit.succeeded()
+
+    def filler_said(self, text: str, waits_for: str) -> None:
+        """Record that the caller was asked to wait."""
+        self._records.filler_said(text, waits_for)
 
     def finished(self, reason: EndReason) -> None:
         """End the call: the conversation is over."""

@@ -63,5 +63,7 @@ def test_the_limits_are_those_of_the_process() -> None:
         "repeats of a request before its first byte": f"{limits.retries}",
         "connections of a WebSocket that may fail in a row": f"{limits.reconnects}",
         "pause between them": f"{limits.reconnect_wait_s:g} s",
-        "for the whole answer to begin, whoever is slow": "`AICALL_RESPONSE_TIMEOUT_S`",
+        "for any result of the recogniser after the caller fell silent": "`AICALL_STT_STALL_S`",
+        "for the model's next token": "`AICALL_LLM_STALL_S`",
+        "for the first audio of the voice": "`AICALL_TTS_STALL_S`",
     }

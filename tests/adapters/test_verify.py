@@ -76,6 +76,18 @@ async def test_a_refused_key_is_told_before_a_vendor_that_is_down() -> None:
         assert caught.value.field == "parameter.stt_key"
 
 
+async def test_the_keys_of_fallbacks_are_asked_about_too() -> None:
+    async with office() as it:
+        fallback = {"llm": [{"engine_model": "script.receptionist"}, {"engine_model": "anthropic.claude-haiku-4-5"}]}
+        secrets = GOOD.model_copy(update={"fallback_keys": {"llm.anthropic.0": SecretStr("wrong-key")}})
+        with pytest.raises(InvalidField) as caught:
+            await it.verify(secrets, parameter={"fallback": fallback})
+        assert caught.value.field == "parameter.fallback.llm[1].key"
+        await it.verify(
+            GOOD.model_copy(update={"fallback_keys": {"llm.anthropic.0": KEY}}), parameter={"fallback": fallback}
+        )
+
+
 async def test_lists_what_the_account_of_the_environment_has() -> None:
     async with office() as it:
         environ = it.environ | {"ANTHROPIC_API_KEY": KEY.get_secret_value()}

@@ -322,3 +322,26 @@ def test_the_latest_given_secret_counts(given_now: dict[str, str]) -> None:
     engine = {"engine_key": given_now["engine_key"]} if "engine_key" in given_now else {}
     stored = write(parameter=parameter, **engine).secrets(kept)
     assert {name: getattr(stored, name).get_secret_value() for name in KEYS} == KEYS | given_now
+
+
+def with_fallbacks(*entries: dict[str, Any]) -> AiWrite:
+    return write(parameter={"fallback": {"tts": list(entries)}})
+
+
+def test_the_keys_of_fallbacks_are_write_only() -> None:
+    body = with_fallbacks({"tts_type": "openai", "key": "canary-1"}, {"tts_type": "openai", "key": "canary-2"})
+    ai = Ai.create(body, id=ID, customer_id=CUSTOMER, now=CREATED)
+    assert ai.parameter["fallback"] == {"tts": [{"tts_type": "openai"}, {"tts_type": "openai"}]}
+    names = ai.options.fallback.key_names("tts")
+    assert [ai.secrets.fallback_key(name).get_secret_value() for name in names] == ["canary-1", "canary-2"]
+    assert "canary" not in f"{ai!r} {ai.public()} {ai.secrets!r} {body!r}"
+    assert ai.secrets.revealed()["fallback_keys"] == {"tts.openai.0": "canary-1", "tts.openai.1": "canary-2"}
+
+
+def test_the_keys_of_fallbacks_stay_with_their_vendor() -> None:
+    kept = with_fallbacks({"tts_type": "openai", "key": "a"}, {"tts_type": "hume", "key": "b"}).secrets()
+    turned = with_fallbacks({"tts_type": "hume"}, {"tts_type": "openai"}).secrets(kept)
+    assert turned == kept
+    other = with_fallbacks({"tts_type": "deepgram"}, {"tts_type": "openai", "key": ""}).secrets(kept)
+    assert other.fallback_keys == {}
+    assert AiSecrets().fallback_key("tts.openai.0").get_secret_value() == ""

@@ -77,6 +77,7 @@ def test_references_to_nothing(field: str, value: str | None) -> None:
         ({"reference_id": "x"}, "reference_id"),
         ({"parameter": {"idle_limit": 101}}, "parameter.idle_limit"),
         ({"parameter": {"stt_key": "k"}}, "parameter.stt_key"),
+        ({"parameter": {"fallback": {}}}, "parameter.fallback"),
         ({"parameter": {"tts_key": "k"}}, "parameter.tts_key"),
         ({"stt_language": "?"}, "stt_language"),
         ({"status": "progressing"}, "status"),

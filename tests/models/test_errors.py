@@ -51,3 +51,30 @@ def test_what_may_be_tried_again() -> None:
 def test_a_plain_error_crosses_a_process_border() -> None:
     copy = pickle.loads(pickle.dumps(Unavailable("draining")))
     assert (type(copy), copy.message) == (Unavailable, "draining")
+
+
+PROVIDER_ERRORS: list[type[ProviderError]] = [ProviderError, *ProviderError.__subclasses__()]
+
+
+def test_every_failure_of_a_vendor_says_what_to_do() -> None:
+    assert len({kind.code for kind in PROVIDER_ERRORS}) == len(PROVIDER_ERRORS) == 9
+    assert len({kind.__doc__ for kind in PROVIDER_ERRORS}) == len(PROVIDER_ERRORS)
+    for kind in PROVIDER_ERRORS:
+        error = kind("words", provider="openai", seat="llm")
+        assert error.public() == {
+            "seat": "llm",
+            "provider": "openai",
+            "error": kind.code,
+            "retryable": kind.retryable,
+            "advice": kind.advice,
+        }
+        assert kind.advice.endswith(".")
+
+
+def test_what_will_not_pass_is_not_to_be_tried_again() -> None:
+    assert {kind.code for kind in PROVIDER_ERRORS if kind.retryable} == {
+        "rate_limited",
+        "unreachable",
+        "stalled",
+        "broken",
+    }

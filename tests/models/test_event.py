@@ -21,7 +21,14 @@ def test_status_events_are_named_after_their_status() -> None:
 
 
 def test_other_events() -> None:
-    assert set(EventType) == {"aimessage_created", "aicall_turn_completed", "aicall_variables_set"}
+    assert set(EventType) == {
+        "aimessage_created",
+        "aicall_turn_completed",
+        "aicall_variables_set",
+        "aicall_provider_failed",
+        "aicall_provider_switched",
+        "aicall_filler_said",
+    }
 
 
 def test_the_envelope() -> None:

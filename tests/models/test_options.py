@@ -63,6 +63,7 @@ def test_nothing_set_is_the_defaults() -> None:
         ("backchannels", ["yeah", 7, ["yeah"] * 201]),
         ("interrupt_after_ms", [-1, 2_001, 0.5, True, "800", None]),
         ("greeting", [7, None]),
+        ("filler_after_s", [0, 30.1, float("nan"), True, "1"]),
         ("apology", [7, None]),
     ],
 )
@@ -123,3 +124,62 @@ def test_the_document_names_every_key() -> None:
     table = document.partition("## An AI's `parameter`")[2].partition("## Lists")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {key for cell in first_cells for key in re.findall(r"`(\w+)`", cell)} == RUNTIME_KEYS
+
+
+ENTRIES = {
+    "llm": {"engine_model": "anthropic.claude"},
+    "stt": {"stt_type": "deepgram"},
+    "tts": {"tts_type": "openai"},
+}
+
+
+def test_fallbacks_have_defaults() -> None:
+    options = CallOptions.model_validate({"fallback": {seat: [entry] for seat, entry in ENTRIES.items()}})
+    (stt,), (tts,) = options.fallback.stt, options.fallback.tts
+    assert (stt.provider, stt.stt_language, stt.key, stt.options) == ("deepgram", "", None, {})
+    assert (tts.provider, tts.tts_voice_id) == ("openai", "")
+    assert options.fallback.llm[0].provider == "anthropic"
+    assert CallOptions().fallback.of("llm") == ()
+
+
+@pytest.mark.parametrize(
+    ("fallback", "field"),
+    [
+        ([], "parameter.fallback"),
+        ({"vad": []}, "parameter.fallback.vad"),
+        ({"llm": {}}, "parameter.fallback.llm"),
+        ({"llm": [{}]}, "parameter.fallback.llm[0].engine_model"),
+        ({"llm": [{"engine_model": "nobody.x"}]}, "parameter.fallback.llm[0].engine_model"),
+        ({"stt": [ENTRIES["stt"], {"stt_type": "nobody"}]}, "parameter.fallback.stt[1].stt_type"),
+        ({"stt": [{**ENTRIES["stt"], "stt_language": "??"}]}, "parameter.fallback.stt[0].stt_language"),
+        ({"tts": [{**ENTRIES["tts"], "stt_type": "x"}]}, "parameter.fallback.tts[0].stt_type"),
+        ({"tts": [{**ENTRIES["tts"], "options": {"region": 1}}]}, "parameter.fallback.tts[0].options.region"),
+        ({"tts": [ENTRIES["tts"]] * 4}, "parameter.fallback.tts"),
+    ],
+)
+def test_a_wrong_fallback_is_named(fallback: object, field: str) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        check_parameter({"fallback": fallback})
+    assert caught.value.context is not None
+    assert caught.value.context["field"] == field
+
+
+def test_a_fallback_is_kept_by_vendor_and_number() -> None:
+    entries = [{"tts_type": name} for name in ("openai", "deepgram", "openai")]
+    fallbacks = CallOptions.model_validate({"fallback": {"tts": entries}}).fallback
+    assert fallbacks.key_names("tts") == ["tts.openai.0", "tts.deepgram.0", "tts.openai.1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("", ()), ([], ()), ("Wait.", ("Wait.",)), (["Wait.", "Soon."], ("Wait.", "Soon.")), (None, None)],
+)
+def test_fillers_are_one_text_or_several(given: Any, read: tuple[str, ...] | None) -> None:
+    assert CallOptions.model_validate({"filler": given}).filler == read
+
+
+@pytest.mark.parametrize("given", [7, [""], [7], ["x" * 301], ["x"] * 11])
+def test_fillers_are_short_texts(given: Any) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        check_parameter({"filler": given})
+    assert str((caught.value.context or {})["field"]).startswith("parameter.filler")

@@ -19,8 +19,9 @@ from pipecat.frames.frames import (
 from pipecat.utils.text.base_text_aggregator import TextType
 
 from models.turn import TurnRecord, TurnTrigger
+from pipelines.failures import Seat
 from pipelines.media_out import TICK_MS, MediaOutput
-from pipelines.reply_watchdog import ReplyWatchdog, Stage
+from pipelines.stall_watch import StallLimits, StallWatch
 from pipelines.turn_ledger import TurnLedger
 from tests.pipelines.calls import Phone, now
 from tests.standins.pipeline import Pipe, piped
@@ -135,10 +136,10 @@ class Bot:
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
         self.records: list[TurnRecord] = []
-        self.stalls: list[Stage] = []
+        self.stalls: list[Seat] = []
         self.ledger = TurnLedger(now, self.records.append)
-        self.watchdog = ReplyWatchdog(5.0, self.stalls.append)
-        self.output = MediaOutput(phone, self.ledger, watchdog=self.watchdog, look_ahead_ms=LOOK_AHEAD_MS)
+        self.watchdog = StallWatch(StallLimits(5.0, 5.0, 5.0), self.stalls.append)
+        self.output = MediaOutput(phone, self.ledger, watch=self.watchdog, look_ahead_ms=LOOK_AHEAD_MS)
         phone.on_mark = self.output.mark_reached
         self.pipe: Pipe
 

@@ -26,8 +26,10 @@ from models.turn import TurnRecord
 from models.vad import EffectiveVad
 from pipelines.barge_in import Decision
 from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
+from pipelines.failover import Switch
 from pipelines.failures import Seat
 from pipelines.inference import InferenceEngine
+from pipelines.stall_watch import StallLimits
 from pipelines.tools.builtin import BUILTIN
 from pipelines.tools.dispatch import ToolDispatch
 from tests.pipelines import sounds
@@ -38,6 +40,7 @@ RATE_HZ = 16_000
 FRAME_MS = 20
 STOP_S = 3.0
 """Deadline for the end of a call, seconds."""
+PATIENT_LIMITS = StallLimits(stt_s=6.0, llm_s=6.0, tts_s=6.0)
 PATIENCE_S = 60.0
 """Longest wait for anything, seconds of the loop's clock."""
 
@@ -178,6 +181,8 @@ class Witness:
     turns: list[TurnRecord] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     failures: list[tuple[Seat, str, bool]] = field(default_factory=list)
+    switches: list[Switch] = field(default_factory=list)
+    fillers: list[tuple[str, str]] = field(default_factory=list)
     reasons: list[EndReason] = field(default_factory=list)
     ended_s: float | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -203,6 +208,14 @@ class Witness:
     def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
         self.failures.append((seat, category, fatal))
         self._note("provider_failed")
+
+    def provider_switched(self, switch: Switch) -> None:
+        self.switches.append(switch)
+        self._note("provider_switched")
+
+    def filler_said(self, text: str, waits_for: str) -> None:
+        self.fillers.append((text, waits_for))
+        self._note("filler_said")
 
     def finished(self, reason: EndReason) -> None:
         self.reasons.append(reason)
@@ -357,7 +370,7 @@ async def calling(
     phone: Phone | None = None,
     smart_turn: bool = False,
     idle_timeout_s: float = 20.0,
-    response_timeout_s: float = 6.0,
+    limits: StallLimits = PATIENT_LIMITS,
     answers_early: bool = False,
     starts: bool = True,
 ) -> AsyncIterator[Call]:
@@ -371,7 +384,7 @@ async def calling(
         phone: The phone system.
         smart_turn: Whether Smart Turn is on.
         idle_timeout_s: See `ConversationSettings`.
-        response_timeout_s: See `ConversationSettings`.
+        limits: See `ConversationSettings`.
         answers_early: See `ConversationSettings`.
         starts: Whether to wait until the pipeline runs.
     """
@@ -383,7 +396,7 @@ async def calling(
         smart_turn_enabled=smart_turn,
         options=CallOptions.model_validate(options or {}),
         idle_timeout_s=idle_timeout_s,
-        response_timeout_s=response_timeout_s,
+        limits=limits,
         answers_early=answers_early,
     )
     conversation = Conversation(

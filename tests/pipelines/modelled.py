@@ -16,6 +16,7 @@ from adapters.stt.build import build_stt
 from adapters.tts.build import build_tts
 from models.providers import EngineModel, SttType, TtsType
 from pipelines.inference import InferenceEngine
+from pipelines.stall_watch import StallLimits
 from tests.adapters.vendors import IMPATIENT, KEY
 from tests.pipelines import calls
 from tests.pipelines.calls import GREETING, Call
@@ -72,12 +73,16 @@ def elevenlabs(vendor: ElevenLabsStandIn, made: SharedClients) -> TTSService:
 
 @asynccontextmanager
 async def modelled(
-    inference: InferenceEngine, *replies: Reply | str, limits: VendorLimits = ONCE, **how: Any
+    inference: InferenceEngine,
+    *replies: Reply | str,
+    limits: VendorLimits = ONCE,
+    stalls: StallLimits = calls.PATIENT_LIMITS,
+    **how: Any,
 ) -> AsyncIterator[tuple[Call, OpenAIStandIn]]:
     """A call with a vendor's model, so that a test sees what the model is told."""
     async with OpenAIStandIn(reply=replies) as vendor, clients(limits) as made:
         services = calls.embedded(llm=openai(vendor, made))
-        async with calls.calling(services, inference=inference, **how) as call:
+        async with calls.calling(services, inference=inference, limits=stalls, **how) as call:
             yield call, vendor
 
 

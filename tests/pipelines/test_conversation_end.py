@@ -16,6 +16,7 @@ from models.aicall import EndReason
 from models.providers import TtsType
 from pipelines.failures import Seat
 from pipelines.inference import InferenceEngine
+from pipelines.stall_watch import StallLimits
 from tests.adapters.vendors import KEY
 from tests.pipelines import calls
 from tests.pipelines.calls import APPOINTMENT, GOODBYE, GREETING, HOURS, THE_HOURS, THE_NUMBER, Call
@@ -87,29 +88,46 @@ async def test_without_an_apology_the_call_ends_at_once(inference: InferenceEngi
     assert not call.phone.sent
 
 
-@pytest.mark.parametrize(
+STUCK = pytest.mark.parametrize(
     "reply",
     [Reply("Never said.", first_token_s=1_000), Reply("Part. " * 9, token_interval_s=1_000)],
     ids=["no token", "one token"],
 )
+
+
+@STUCK
 async def test_a_model_that_falls_silent(inference: InferenceEngine, reply: Reply) -> None:
-    how = {"limits": PATIENT, "options": {"apology": APOLOGY}, "response_timeout_s": 4.0}
-    async with modelled(inference, "Hello.", reply, **how) as (call, _):
+    stalls, options = StallLimits(llm_s=4.0), {"apology": APOLOGY}
+    replies = ("Hello.", reply, reply)
+    async with modelled(inference, *replies, limits=PATIENT, stalls=stalls, options=options) as (call, _):
         await call.bot_lines(1)
         await call.caller.say(HOURS)
         await call.witness.count("user_said")
         asked_s = calls.now()
         await call.witness.count("provider_failed")
         assert calls.now() - asked_s == pytest.approx(4.0, abs=0.2)
+        await call.witness.count("provider_failed", 2)
+        assert calls.now() - asked_s == pytest.approx(8.0, abs=0.2)
         await call.witness.count("finished", timeout_s=10)
-    assert call.witness.failures == [(Seat.LLM, "stalled", True)]
+    assert call.witness.failures == [(Seat.LLM, "stalled", False), (Seat.LLM, "stalled", True)]
     assert call.witness.bot_lines()[-1] == APOLOGY
     assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
 
 
+@STUCK
+async def test_a_model_that_falls_silent_once_is_asked_again(inference: InferenceEngine, reply: Reply) -> None:
+    stalls = StallLimits(llm_s=4.0)
+    async with modelled(inference, "Hello.", reply, "Gladly.", limits=PATIENT, stalls=stalls) as (call, _):
+        await call.bot_lines(1)
+        await call.caller.say(HOURS)
+        await call.witness.until(lambda: "Gladly." in " ".join(call.witness.bot_lines()), timeout_s=10)
+    assert call.witness.failures == [(Seat.LLM, "stalled", False)]
+
+
 async def test_a_caller_who_cuts_in_is_not_a_silent_model(inference: InferenceEngine) -> None:
     slow = Reply("Never said.", first_token_s=1_000)
-    async with modelled(inference, "Hello.", slow, "Gladly.", limits=PATIENT, response_timeout_s=4.0) as (call, _):
+    stalls = StallLimits(llm_s=4.0)
+    async with modelled(inference, "Hello.", slow, "Gladly.", limits=PATIENT, stalls=stalls) as (call, _):
         await call.bot_lines(1)
         await call.caller.say(HOURS)
         await call.witness.count("user_said")
@@ -169,11 +187,11 @@ async def test_a_voice_that_fails_again_ends_the_call(inference: InferenceEngine
 async def test_a_voice_that_falls_silent_ends_the_call(inference: InferenceEngine) -> None:
     async with ElevenLabsStandIn(faults=Faults(stall_after=0)) as vendor, clients(PATIENT) as made:
         services = calls.embedded(tts=elevenlabs(vendor, made))
-        how = {"response_timeout_s": 2.0, "options": {"greeting": GREETING}}
-        async with calls.calling(services, inference=inference, **how) as call:
-            await call.witness.count("finished", timeout_s=2.5)
+        limits, options = StallLimits(tts_s=2.0), {"greeting": GREETING}
+        async with calls.calling(services, inference=inference, limits=limits, options=options) as call:
+            await call.witness.count("finished", timeout_s=6.0)
     assert call.witness.reasons == [EndReason.PROVIDER_ERROR]
-    assert call.witness.failures[-1] == (Seat.TTS, "stalled", True)
+    assert call.witness.failures == [(Seat.TTS, "stalled", False), (Seat.TTS, "stalled", True)]
 
 
 async def test_a_recogniser_that_refuses_the_key(inference: InferenceEngine) -> None:
@@ -337,7 +355,7 @@ async def test_it_can_be_stopped_when_the_pipeline_is_stuck_at_its_end(inference
             return [FunctionSchema("keep", "Keeps.", {}, [], handler=keep)]
 
     replies = Reply("", [("keep", {})]), Reply("Never said.", first_token_s=1_000)
-    async with modelled(inference, *replies, limits=PATIENT, host=Keeping(), response_timeout_s=900.0) as (
+    async with modelled(inference, *replies, limits=PATIENT, host=Keeping(), stalls=StallLimits(llm_s=900.0)) as (
         call,
         vendor,
     ):

@@ -189,3 +189,20 @@ class AgainstAModel(RuleBasedStateMachine):
 
 TestAgainstAModel = AgainstAModel.TestCase
 TestAgainstAModel.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+def test_looking_counts_as_nothing() -> None:
+    clock = [0.0]
+    cache = GreetingCache(max_age_s=10.0, clock=lambda: clock[0])
+    key = GreetingKey("voice", "Hello.")
+    assert key not in cache
+    cache.put(key, Recording.of([TTSAudioRawFrame(bytes(320), 8000, 1)], 0))
+    assert key in cache
+    clock[0] = 10.0
+    assert key not in cache
+    assert (cache.hits, cache.misses) == (0, 0)
+
+
+def test_a_recording_knows_its_rate() -> None:
+    assert Recording.of([TTSAudioRawFrame(bytes(320), 24_000, 1)], 0).sample_rate_hz == 24_000
+    assert Recording.of([], 0).sample_rate_hz == 0

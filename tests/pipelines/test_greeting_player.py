@@ -31,7 +31,7 @@ from models.turn import TurnTrigger
 from pipelines.greeting_cache import GreetingCache, GreetingKey, Recording
 from pipelines.greeting_player import GreetingPlayer, ReplayGreetingFrame
 from pipelines.media_out import MediaOutput
-from pipelines.reply_watchdog import ReplyWatchdog
+from pipelines.stall_watch import StallLimits, StallWatch
 from pipelines.turn_ledger import TurnLedger
 from tests.adapters.vendors import BOUND_S, IMPATIENT, KEY, clients_with, until
 from tests.pipelines.calls import Phone, now
@@ -273,10 +273,10 @@ async def heard_of_the_greeting(cache: GreetingCache, interrupted_after_s: float
     """The words that the conversation keeps of a call's greeting, and what the phone played of it."""
     phone = Phone(8000)
     ledger = TurnLedger(now, lambda record: None)
-    watchdog = ReplyWatchdog(60, lambda stage: None)
+    watchdog = StallWatch(StallLimits(60, 60, 60), lambda seat: None)
     voice = EmbeddedVoice()
     player = GreetingPlayer(voice, cache, "embedded")
-    output = MediaOutput(phone, ledger, watchdog=watchdog)
+    output = MediaOutput(phone, ledger, watch=watchdog)
     phone.on_mark = output.mark_reached
     async with piped(Pipeline([voice, player, output]), 8000) as pipe:
         ledger.media_started()
@@ -317,3 +317,23 @@ async def test_of_an_interrupted_greeting_only_the_heard_words_are_kept() -> Non
     assert words == live_words == GREETING.split()[: len(words)]
     assert 0 < len(words) < len(GREETING.split())
     assert 1.3 < len(played) / 16_000 < 1.7
+
+
+async def test_the_last_words_are_said_past_a_voice_that_hangs() -> None:
+    async with opened(TtsType.DEEPGRAM) as office:
+        first = await office.greeted(OTHER)
+        assert office.vendor is not None
+        async with office.line() as line:
+            office.vendor.faults = Faults(stall_after=0)
+            await line.pipe.send(TTSSpeakFrame(GREETING))
+            await office.vendor.until(lambda: any(GREETING[:12] in text for text in texts(office.vendor)))
+            assert not await line.player.say_last("Never recorded.", LLMRunFrame())
+            assert not line.player.closed
+            assert await line.player.say_last(OTHER, LLMRunFrame())
+            assert line.player.closed
+            # Whatever else comes is not heard any more, and nothing cuts the last words off.
+            await line.pipe.send(InterruptionFrame(), TTSSpeakFrame(GREETING))
+            await line.pipe.down.wait(LLMRunFrame, timeout_s=BOUND_S)
+            assert not await line.player.say_last(OTHER, LLMRunFrame())
+        assert pcm(line.said()) == pcm(first)
+        assert len(line.pipe.down.of(InterruptionFrame)) == 1

@@ -22,10 +22,10 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection
 
 from models.aicall import EndReason
+from pipelines.failures import Seat
 from pipelines.hold import HoldPlaybackFrame, ResumePlaybackFrame
 from pipelines.playout import OVERLAP_MS
 from pipelines.reply_watch import HangupFrame
-from pipelines.reply_watchdog import Stage
 from tests.pipelines.bots import FRAME_BYTES, LOOK_AHEAD_MS, RATE_HZ, Bot, Note, SlowPhone, bot, sent, tone
 from tests.pipelines.calls import Phone, now
 from tests.support.virtual_time import VirtualClockLoop
@@ -261,7 +261,7 @@ async def test_a_voice_that_falls_silent_during_a_hold_has_not_stopped() -> None
 async def test_a_hold_is_no_stalled_voice() -> None:
     async with bot() as it:
         await hold(it)
-        it.watchdog.asked(Stage.TTS)
+        it.watchdog.asked(Seat.TTS)
         await it.says(tone(1.0))
         await asyncio.sleep(30)
         assert it.stalls == []

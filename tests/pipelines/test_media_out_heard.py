@@ -11,6 +11,7 @@ from pipecat.frames.frames import (
     FunctionCallResultFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
+    TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
@@ -18,14 +19,18 @@ from pipecat.frames.frames import (
 from pipecat.utils.text.base_text_aggregator import TextType
 
 from models.aicall import EndReason
+from pipelines.failures import Seat
+from pipelines.greeting_cache import Recording
 from pipelines.reply_watch import HangupFrame
-from pipelines.reply_watchdog import Stage
 from tests.pipelines.bots import (
     FIRST_PTS,
     FOUR,
+    LOOK_AHEAD_MS,
     RATE_HZ,
     Note,
     bot,
+    gaps,
+    sent,
     tone,
 )
 from tests.pipelines.calls import Phone, now
@@ -120,13 +125,13 @@ async def test_text_that_is_not_for_the_conversation_stays_out_of_it() -> None:
 
 async def test_audio_is_the_voices_sign_of_life() -> None:
     async with bot() as it:
-        it.watchdog.asked(Stage.TTS)
+        it.watchdog.asked(Seat.TTS)
         await it.says(tone(0.5))
         await asyncio.sleep(10)
         assert it.stalls == []
-        it.watchdog.asked(Stage.TTS)
+        it.watchdog.asked(Seat.TTS)
         await asyncio.sleep(10)
-        assert it.stalls == [Stage.TTS]
+        assert it.stalls == [Seat.TTS]
 
 
 def announced(text: str) -> AggregatedTextFrame:
@@ -281,3 +286,51 @@ async def test_the_end_does_not_wait_long_for_marks_that_come_late() -> None:
         await it.pipe.down.wait(HangupFrame)
         # Its audio, the longest delay that is believed, and the wait for the mark.
         assert now() - asked_s <= 2.0 + 1.5 + 1.0 + 0.1
+
+
+FILLER = Recording.of([TTSAudioRawFrame(tone(0.5), RATE_HZ, 1)], 0)
+
+
+async def test_a_filler_is_heard_and_is_nobodys_answer() -> None:
+    async with bot() as it:
+        it.watchdog.asked()
+        it.output.say_filler("One moment.", FILLER)
+        assert it.output.quiet_since_s() == pytest.approx(now() + 0.5, abs=0.05)
+        await asyncio.sleep(2)
+        assert sent(it.phone) == tone(0.5)
+        assert it.output.quiet_since_s() == pytest.approx(now() - 1.5, abs=0.1)
+        assert it.heard_words() == []
+        assert not it.pipe.down.of(BotStartedSpeakingFrame)
+        assert it.watchdog.due_since_s is not None
+        assert it.output.recently_said() == "One moment."
+        it.ledger.close()
+        assert it.records[0].bot_start_ms is None
+
+
+async def test_an_answer_follows_a_filler_at_once_and_is_timed_by_itself() -> None:
+    async with bot() as it:
+        it.output.say_filler("One moment.", FILLER)
+        await asyncio.sleep(0.1)
+        await it.says(tone(0.4), ("Yes", 0.0))
+        await asyncio.sleep(2)
+        assert sent(it.phone) == tone(0.5) + tone(0.4)
+        assert gaps(it.phone) == []
+        assert it.heard_words() == ["Yes"]
+        assert len(it.pipe.down.of(BotStartedSpeakingFrame)) == 1
+        it.ledger.close()
+        # Audio goes out with a look-ahead.
+        assert it.records[0].bot_start_ms == pytest.approx(500 - LOOK_AHEAD_MS, abs=80)
+
+
+async def test_an_interruption_cuts_a_filler_off() -> None:
+    async with bot() as it:
+        it.output.say_filler("One moment.", FILLER)
+        await asyncio.sleep(0.2)
+        await it.pipe.send(InterruptionFrame())
+        await asyncio.sleep(1)
+        assert len(it.phone.cleared) == 1
+        assert it.output.quiet_since_s() == pytest.approx(now() - 1, abs=0.1)
+        await it.says(tone(0.2), ("Yes", 0.0))
+        await asyncio.sleep(1)
+        assert it.heard_words() == ["Yes"]
+        assert len(it.pipe.down.of(BotStartedSpeakingFrame)) == 1

@@ -265,3 +265,17 @@ def test_going_back_forgets_marks_and_tells_their_places() -> None:
     assert clock.heard_ms(5.05) == pytest.approx(150)
     clock.mark_reached("two", 5.02)
     assert clock.heard_ms(5.05) == pytest.approx(150)
+
+
+def test_when_all_that_was_sent_was_heard() -> None:
+    clock = PlaybackClock(8000)
+    assert clock.silent_from_s() is None
+    sent(clock, 1000, 10.0)
+    assert clock.silent_from_s() == pytest.approx(11.0)
+    sent(clock, 500, 10.5)
+    assert clock.silent_from_s() == pytest.approx(11.5)
+    clock.mark_sent("m")
+    clock.mark_reached("m", 11.7)
+    assert clock.silent_from_s() == pytest.approx(11.7)
+    clock.flushed(11.8)
+    assert clock.silent_from_s() is None

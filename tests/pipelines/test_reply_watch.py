@@ -8,17 +8,23 @@ from hypothesis import strategies as st
 from pipecat.frames.frames import (
     CancelFrame,
     Frame,
+    FunctionCallFromLLM,
+    FunctionCallResultFrame,
+    FunctionCallResultProperties,
+    FunctionCallsStartedFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
     TTSSpeakFrame,
 )
+from pipecat.processors.aggregators.llm_context import LLMContext
 
 from models.aicall import EndReason
 from models.turn import TurnRecord, TurnTrigger
+from pipelines.failures import Seat
 from pipelines.reply_watch import HangupFrame, ReplyWatch
-from pipelines.reply_watchdog import ReplyWatchdog, Stage
+from pipelines.stall_watch import StallLimits, StallWatch
 from pipelines.turn_ledger import TurnLedger
 from tests.pipelines.calls import now
 from tests.standins.pipeline import Pipe, piped
@@ -34,9 +40,11 @@ class Watched:
 
     def __init__(self) -> None:
         self.records: list[TurnRecord] = []
-        self.stalls: list[tuple[float, Stage]] = []
+        self.stalls: list[tuple[float, Seat]] = []
         self.ledger = TurnLedger(now, self.records.append)
-        self.watchdog = ReplyWatchdog(LIMIT_S, lambda stage: self.stalls.append((now(), stage)))
+        self.watchdog = StallWatch(
+            StallLimits(LIMIT_S, LIMIT_S, LIMIT_S), lambda seat: self.stalls.append((now(), seat))
+        )
         self.watch = ReplyWatch(self.ledger, self.watchdog)
         self.pipe: Pipe
 
@@ -93,7 +101,7 @@ async def test_a_model_that_says_nothing_is_noticed() -> None:
     async with watched() as it:
         await it.send(LLMFullResponseStartFrame())
         await asyncio.sleep(LIMIT_S + 1)
-    assert it.stalls == [(LIMIT_S, Stage.LLM)]
+    assert it.stalls == [(LIMIT_S, Seat.LLM)]
 
 
 async def test_every_token_is_a_sign_of_life() -> None:
@@ -104,13 +112,13 @@ async def test_every_token_is_a_sign_of_life() -> None:
             await it.send(LLMTextFrame("word "))
         assert not it.stalls
         await asyncio.sleep(LIMIT_S + 1)
-    assert it.stalls == [(5 * (LIMIT_S - 1) + LIMIT_S, Stage.LLM)]
+    assert it.stalls == [(5 * (LIMIT_S - 1) + LIMIT_S, Seat.LLM)]
 
 
 async def test_behind_the_answer_the_voice_is_waited_for() -> None:
     async with watched() as it:
         await it.send(LLMFullResponseStartFrame(), LLMTextFrame("word"), LLMFullResponseEndFrame())
-        assert it.watchdog.stage is Stage.TTS
+        assert it.watchdog.waits_for is Seat.TTS
 
 
 async def test_behind_an_answer_without_words_nobody_is_waited_for() -> None:
@@ -205,3 +213,34 @@ def test_the_end_of_the_call_never_overtakes_and_is_never_lost(steps: list[str])
 
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         runner.run(scenario())
+
+
+async def test_a_question_that_is_dropped_costs_nobody_behind_anything() -> None:
+    async with watched() as it:
+        await it.send(LLMFullResponseStartFrame())
+        await it.send(it.watch.interruption())
+        assert it.passed() == ["start", "end"]
+        # The model is asked again, and is still waited for.
+        assert it.watchdog.waits_for is Seat.LLM
+        await it.send(InterruptionFrame())
+        assert it.passed() == ["start", "end", "interruption"]
+
+
+async def test_an_answer_that_has_begun_is_dropped_everywhere() -> None:
+    async with watched() as it:
+        await it.send(LLMFullResponseStartFrame(), LLMTextFrame("word"))
+        await it.send(it.watch.interruption())
+        assert it.passed() == ["start", "text", "interruption"]
+
+
+@pytest.mark.parametrize("run_llm", [True, False, None])
+async def test_tools_are_told_of(run_llm: bool | None) -> None:
+    async with watched() as it:
+        call = FunctionCallFromLLM(function_name="look", tool_call_id="1", arguments={}, context=LLMContext())
+        await it.send(LLMFullResponseStartFrame(), FunctionCallsStartedFrame([call]), LLMFullResponseEndFrame())
+        assert it.watchdog.tools == 1
+        assert it.watchdog.due_since_s is not None
+        properties = None if run_llm is None else FunctionCallResultProperties(run_llm=run_llm)
+        await it.send(FunctionCallResultFrame("look", "1", {}, "there", properties=properties))
+        assert it.watchdog.tools == 0
+        assert (it.watchdog.due_since_s is None) == (run_llm is False)

@@ -407,3 +407,18 @@ def test_a_stop_without_anything_else_always_ends_the_turn(now_s: float, smart: 
     assert deadline_s is not None
     assert deadline_s <= now_s + 3.0
     assert turn.decide(deadline_s) is NOT_UNDERSTOOD
+
+
+def test_a_speech_that_is_heard_again_has_the_whole_wait_for_text() -> None:
+    turn = a_turn(stopped_s=10.0)
+    turn.listen_again(11.5)
+    assert turn.deadline_s() == pytest.approx(11.5 + turn.settings.no_text_wait_s)
+    turn.transcript(12.0, final=True)
+    turn.listen_again(12.5)
+    assert turn.decide(12.5) is TurnDecision.COMPLETE
+
+
+def test_nothing_is_heard_again_while_the_caller_speaks() -> None:
+    turn = a_turn(stopped_s=None)
+    turn.listen_again(11.0)
+    assert turn.deadline_s() is None

@@ -258,3 +258,11 @@ def test_records_are_numbered_without_gaps_and_their_times_are_in_order(steps: l
         if record.barge_in_ms is not None:
             assert record.interrupted
             assert record.barge_in_ms >= 0
+
+
+def test_whoever_wants_to_know_is_told_why_an_answer_is_asked_for() -> None:
+    told: list[TurnTrigger] = []
+    ledger = TurnLedger(lambda: 0.0, lambda record: None, told.append)
+    ledger.begin(TurnTrigger.GREETING)
+    ledger.begin(TurnTrigger.SPEECH, "yes")
+    assert told == [TurnTrigger.GREETING, TurnTrigger.SPEECH]

@@ -13,8 +13,10 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.services.stt_service import STTService
 from pydantic import SecretStr
 
+from adapters.breaker import Circuits
 from adapters.clients import SharedClients
 from adapters.llm.script import ScriptLLMService, load_script
 from adapters.stt.frames import SpeechNotUnderstoodFrame
@@ -25,6 +27,8 @@ from models.aicall import Aicall
 from models.errors import InvalidField
 from models.providers import EngineModel
 from pipelines.conversation import VoiceServices
+from pipelines.failover import Failover
+from pipelines.failures import Seat
 from pipelines.voice_services import expected_phrases, make_voice_services
 from tests.adapters.vendors import patient_clients, until
 from tests.models.seeds import AICALL_001
@@ -34,7 +38,7 @@ from tests.standins.elevenlabs import ElevenLabsStandIn
 from tests.standins.openai import OpenAIStandIn
 from tests.standins.pipeline import piped
 
-EMBEDDED = {
+EMBEDDED: dict[str, Any] = {
     "ai_engine_model": "script.receptionist",
     "ai_stt_type": "pocketsphinx",
     "ai_tts_type": "espeak",
@@ -50,14 +54,14 @@ async def clients() -> AsyncIterator[SharedClients]:
 
 
 def services(clients: SharedClients, secrets: AiSecrets = KEYS, **changes: Any) -> VoiceServices:
-    environ = changes.pop("environ", {})
-    how = {"init_prompt": "You help.", "variables": {}, "sample_rate_hz": 8_000, "stop_secs": 0.2} | {
+    environ, circuits = changes.pop("environ", {}), changes.pop("circuits", None)
+    how: dict[str, Any] = {"init_prompt": "You help.", "variables": {}, "sample_rate_hz": 8_000, "stop_secs": 0.2} | {
         name: changes.pop(name)
         for name in ("init_prompt", "variables", "sample_rate_hz", "stop_secs")
         if name in changes
     }
     aicall = Aicall.model_validate(AICALL_001 | changes)
-    return make_voice_services(aicall, secrets, clients=clients, environ=environ, **how)
+    return make_voice_services(aicall, secrets, clients=clients, environ=environ, circuits=circuits, **how)
 
 
 def test_the_embedded_services_need_no_key(clients: SharedClients) -> None:
@@ -108,6 +112,7 @@ async def test_every_seat_gets_its_own_key_and_what_the_call_says(clients: Share
 async def test_the_recogniser_waits_no_less_for_a_longer_silence(clients: SharedClients) -> None:
     def wait_s(stop_secs: float) -> float:
         made = services(clients, stop_secs=stop_secs)
+        assert isinstance(made.stt, STTService)
         return made.stt._ttfs_p99_latency or 0.0
 
     assert wait_s(1.2) - wait_s(0.2) == pytest.approx(1.0)
@@ -156,3 +161,68 @@ async def test_the_embedded_recogniser_knows_what_the_script_understands(clients
         await pipe.down.wait(TranscriptionFrame)
         await pipe.down.wait(SpeechNotUnderstoodFrame)
         assert [frame.text for frame in pipe.down.of(TranscriptionFrame)] == ["what are your opening hours"]
+
+
+# Seats with several vendors.
+
+FALLBACK = {
+    "llm": [{"engine_model": "anthropic.claude-sonnet-4-6"}],
+    "stt": [{"stt_type": "elevenlabs", "stt_language": "fr"}],
+    "tts": [{"tts_type": "openai", "tts_voice_id": "nova"}],
+}
+SPARE_KEYS = {name: SecretStr("spare") for name in ("llm.anthropic.0", "stt.elevenlabs.0", "tts.openai.0")}
+WITH_SPARES = KEYS.model_copy(update={"fallback_keys": SPARE_KEYS})
+
+
+def spared(clients: SharedClients, circuits: Circuits | None = None, **changes: Any) -> VoiceServices:
+    how = {"parameter": {"fallback": FALLBACK}, **changes}
+    return services(clients, how.pop("secrets", WITH_SPARES), circuits=circuits, **how)
+
+
+def test_a_seat_with_one_vendor_has_nothing_around_it(clients: SharedClients) -> None:
+    made = services(clients)
+    assert not any(isinstance(service, Failover) for service in (made.stt, made.llm, made.tts))
+    assert {seat.value: made.provider(seat) for seat in Seat} == {
+        "stt": "deepgram",
+        "llm": "openai",
+        "tts": "elevenlabs",
+    }
+    assert {seat: circuit.provider for seat, circuit in made.circuits.items()} == dict(made.providers)
+    assert made.may_speculate
+
+
+def test_a_seat_with_several_vendors_begins_on_the_first(clients: SharedClients) -> None:
+    made = spared(clients)
+    assert [made.provider(seat) for seat in (Seat.STT, Seat.LLM, Seat.TTS)] == ["deepgram", "openai", "elevenlabs"]
+    # It looks after its circuits itself.
+    assert made.circuits == {}
+    assert made.voice_identity == services(clients).voice_identity
+
+
+def test_a_seat_begins_on_the_second_vendor_when_the_first_is_known_to_fail(clients: SharedClients) -> None:
+    circuits = Circuits(lambda: 0.0)
+    alone = services(clients, circuits=circuits)
+    for circuit in alone.circuits.values():
+        circuit.failed("authentication")
+    made = spared(clients, circuits)
+    assert [made.provider(seat) for seat in (Seat.STT, Seat.LLM, Seat.TTS)] == ["elevenlabs", "anthropic", "openai"]
+    # The greeting of another voice is another one.
+    assert made.voice_identity not in ("", alone.voice_identity)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_vendor_whose_key_went_is_passed_over(clients: SharedClients, own: bool) -> None:
+    secrets = KEYS if own else WITH_SPARES.model_copy(update={"engine_key": SecretStr("")})
+    made = spared(clients, secrets=secrets)
+    assert made.provider(Seat.LLM) == ("openai" if own else "anthropic")
+
+
+def test_when_no_vendor_has_a_key_the_ais_own_is_named(clients: SharedClients) -> None:
+    with pytest.raises(InvalidField) as refused:
+        spared(clients, secrets=AiSecrets(tts_key=SecretStr("t"), stt_key=SecretStr("s")))
+    assert refused.value.field == "engine_key"
+
+
+def test_a_script_among_the_models_is_not_asked_in_vain(clients: SharedClients) -> None:
+    fallback = {"llm": [{"engine_model": "script.receptionist"}]}
+    assert not services(clients, parameter={"fallback": fallback}).may_speculate

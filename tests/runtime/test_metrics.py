@@ -148,7 +148,22 @@ def test_provider_failures_by_seat() -> None:
     assert value(metrics, "aicall_provider_errors_total", seat="tts", provider="elevenlabs") == 1
 
 
+def test_vendors_that_took_over() -> None:
+    metrics = Metrics()
+    metrics.provider_switched(seat="tts", failed="elevenlabs", successor="openai")
+    labels = {"seat": "tts", "failed": "elevenlabs", "successor": "openai"}
+    assert value(metrics, "aicall_provider_switches_total", **labels) == 1
+
+
 def test_registries_are_separate() -> None:
     first, second = Metrics(), Metrics()
     first.status_moved(AicallStatus.TERMINATED)
     assert value(second, "aicall_status_moves_total", status="terminated") == 0
+
+
+def test_stalls_and_fillers() -> None:
+    metrics = Metrics()
+    metrics.stalled(seat="llm", provider="openai")
+    metrics.filler_said(waits_for="tool")
+    assert value(metrics, "aicall_stalls_total", seat="llm", provider="openai") == 1
+    assert value(metrics, "aicall_fillers_total", waits_for="tool") == 1

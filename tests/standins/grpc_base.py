@@ -163,11 +163,16 @@ class _Front:
         self._changed = changed
         self._tasks: set[asyncio.Task[None]] = set()
         self.inner_port = 0
+        self.refusing = False
         self.transports: dict[int, asyncio.BaseTransport] = {}
         self.made = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either end closes it."""
+        if self.refusing:
+            # The system had taken the connection before the listening socket was closed.
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -314,6 +319,7 @@ class GrpcStandIn(ABC):
 
     async def refuse(self) -> None:
         """Close the listening socket: new connections are refused, open ones go on."""
+        self._front.refusing = True
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close()
@@ -322,6 +328,7 @@ class GrpcStandIn(ABC):
         """Listen (again) on the same port. Does nothing while already listening."""
         if self._listener is not None or self._server is None:
             return
+        self._front.refusing = False
         self._listener = await asyncio.start_server(self._front.serve, "127.0.0.1", self._port, ssl=self._tls)
         self._port = self._listener.sockets[0].getsockname()[1]
 

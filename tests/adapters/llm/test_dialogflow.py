@@ -20,9 +20,7 @@ from pydantic import SecretStr
 from adapters.llm.build import build_llm
 from adapters.llm.dialogflow import AgentSettings, DialogflowService, caller_input, text_of
 from adapters.llm.dialogflow_session import Event, Keys, Words
-from adapters.llm.table import LLM_TABLE
 from adapters.requests import Credentials
-from models.errors import InvalidField
 from models.prompts import (
     ANSWER_BROKE_OFF,
     CALL_CONNECTED,
@@ -30,9 +28,9 @@ from models.prompts import (
     NOT_UNDERSTOOD,
     NOT_UNDERSTOOD_INTERRUPTED,
 )
-from models.providers import EngineModel, LlmProvider
+from models.providers import EngineModel
 from tests.adapters.llm.contract import VendorLlmContract, conversation, noting
-from tests.adapters.vendors import BOUND_S, KEY, captured_log, first_error, impatient_clients, patient_clients, until
+from tests.adapters.vendors import BOUND_S, KEY, captured_log, first_error, impatient_clients, until
 from tests.standins.dialogflow import AGENT, PROJECT, AgentAnswer, DialogflowStandIn
 from tests.standins.faults import Faults
 from tests.standins.google_accounts import service_account
@@ -568,36 +566,3 @@ async def test_the_language_is_the_calls(how, sent):
         await talk.user_says("Hi.")
         await talk.answers()
         assert inputs(vendor)[0]["language_code"] == sent
-
-
-class TestRow:
-    row = LLM_TABLE[LlmProvider.DIALOGFLOW]
-
-    async def test_another_model_is_refused(self):
-        with pytest.raises(InvalidField) as refused:
-            self.row.check_model("dx", {})
-        assert refused.value.field == "engine_model"
-        assert "cx, es" in refused.value.message
-        async with patient_clients() as clients:
-            for model in ("dx", "cx"):
-                with pytest.raises(InvalidField):
-                    built_plain(model, clients)
-            built_plain("es", clients)
-
-    def test_cx_needs_an_agent_and_es_does_not(self):
-        options = {"agent": "", "location": "global"}
-        with pytest.raises(InvalidField) as refused:
-            self.row.check_model("cx", {}, options)
-        assert refused.value.field == "parameter.llm_options.agent"
-        self.row.check_model("cx", {}, options | {"agent": "a"})
-        self.row.check_model("es", {}, options)
-
-
-def built_plain(model, clients):
-    return build_llm(
-        EngineModel(LlmProvider.DIALOGFLOW, model),
-        key=SecretStr(service_account()),
-        system_instruction="",
-        resources=clients,
-        environ={},
-    )

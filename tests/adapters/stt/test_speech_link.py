@@ -103,7 +103,9 @@ async def test_a_connection_that_is_given_up_is_no_failure_and_what_it_owed_is_h
             await pipe.send(VADUserStoppedSpeakingFrame())
             vendor.faults = Faults()
             assert await recogniser.reconnect()
+            assert recogniser.alive_s == float("-inf")
             await pipe.down.wait(TranscriptionFrame)
+            assert recogniser.alive_s > 0
             assert len(vendor.requests) == 2
             assert vendor.requests[1].audio_bytes >= len(SPEECH)
             assert not pipe.up.of(ErrorFrame)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from pipecat.frames.frames import ErrorFrame, TTSSpeakFrame, TTSStoppedFrame
+from pipecat.frames.frames import ErrorFrame, InterruptionFrame, TTSSpeakFrame, TTSStoppedFrame
 from pipecat.services.tts_service import TTSService
 from pipecat.utils.errors import ErrorCategory
 
@@ -145,3 +145,21 @@ async def test_breaking_off_in_mid_sentence_is_told_once(tts_type: TtsType, stan
             await pipe.down.wait(TTSStoppedFrame, 2, BOUND_S)
             assert seconds(pipe) - before_s > 1
             assert len(pipe.up.of(ErrorFrame)) == 1
+
+
+@VENDORS
+async def test_a_connection_that_hangs_is_given_up_for_another(tts_type: TtsType, stand_in: Any) -> None:
+    async with stand_in(faults=Faults(stall_after=0)) as vendor, impatient_clients() as clients:
+        tts = build(tts_type, vendor, clients)
+        assert isinstance(tts, SpeechSocket)
+        async with piped(tts, 8000) as pipe:
+            await until(lambda: vendor.connections_made == 1)
+            await pipe.send(TTSSpeakFrame(SENTENCE))
+            await until(lambda: vendor.requests and any(vendor.requests[0].messages))
+            vendor.faults = Faults()
+            await pipe.send(InterruptionFrame())
+            await pipe.down.wait(InterruptionFrame)
+            await tts.reconnect()
+            await until(lambda: vendor.connections_made >= 2)
+            await pipe.send(TTSSpeakFrame(OTHER))
+            await until(lambda: seconds(pipe) > 0.3)

@@ -59,12 +59,14 @@ class Phone:
 
     Attributes:
         heard: The audio that came, µ-law at 8000 Hz.
+        arrived: When each piece of it came, on the loop's clock, and how many bytes there were then.
         messages: Every message that came, parsed.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.heard = b""
+        self.arrived: list[tuple[float, int]] = []
         self.messages: list[dict[str, Any]] = []
         self._changed = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
@@ -137,6 +139,7 @@ class Phone:
             self.messages.append(message)
             if message["event"] == "media":
                 self.heard += b64decode(message["media"]["payload"])
+                self.arrived.append((asyncio.get_running_loop().time(), len(self.heard)))
             self._changed.notify_all()
         if message["event"] == "mark":
             with contextlib.suppress(ConnectionClosed):

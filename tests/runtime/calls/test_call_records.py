@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.vendor_errors import STALLED, failure
 from models.aicall import Aicall, AicallWrite, EndReason
 from models.event import Event
 from models.message import Direction, Role, ToolCall, ToolCallFunction
@@ -93,6 +94,24 @@ async def test_moves_that_the_table_does_not_list_are_dropped(tmp_path: Path) ->
             call.records.moved(target, EndReason.HANGUP)
         assert await call.kinds() == ["initiating", "terminating", "terminated"]
         assert call.lost == 0
+
+
+async def test_failing_vendors_and_those_that_take_over(tmp_path: Path) -> None:
+    async with kept(tmp_path) as call:
+        stalled, refused = failure("openai", "llm", STALLED), failure("groq", "llm", "authentication")
+        call.records.provider_switched(stalled, "groq", 12.345)
+        call.records.provider_failed(refused, fatal=True)
+        events = (await call.events())[1:]
+        assert [event.type for event in events] == [
+            "aicall_provider_failed",
+            "aicall_provider_switched",
+            "aicall_provider_failed",
+        ]
+        assert [event.data for event in events] == [
+            {**stalled.public(), "fatal": False},
+            {"seat": "llm", "from": "openai", "to": "groq", "error": "stalled", "switch_ms": 12.3},
+            {**refused.public(), "fatal": True},
+        ]
 
 
 async def test_nothing_comes_after_the_end(tmp_path: Path) -> None:
@@ -222,3 +241,16 @@ async def test_each_aicall_has_its_own_journal(tmp_path: Path) -> None:
         for call in calls:
             assert await call.kinds() == ["initiating", "progressing"]
             await call.records.journal.close()
+
+
+async def test_stalls_and_fillers(tmp_path: Path) -> None:
+    async with kept(tmp_path) as call:
+        call.records.filler_said("One moment.", "llm")
+        call.records.provider_failed(failure("openai", "llm", STALLED), fatal=False)
+        call.records.provider_failed(failure("openai", "llm", "server"), fatal=False)
+        events = (await call.events())[1:]
+        assert events[0].type == "aicall_filler_said"
+        assert events[0].data == {"text": "One moment.", "waits_for": "llm"}
+        text = call.services.metrics.render().decode()
+        assert 'aicall_stalls_total{provider="openai",seat="llm"} 1.0' in text
+        assert 'aicall_fillers_total{waits_for="llm"} 1.0' in text
