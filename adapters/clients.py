@@ -14,11 +14,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar, cast
-
-import httpx
-from pipecat.utils.http import connection_limits
 
 from adapters.rehearsal import rehearse
 
@@ -68,13 +64,6 @@ class Sdk(Protocol):
     __name__: str
     DefaultAsyncHttpxClient: Any
     Timeout: Any
-
-
-PLAIN_HTTP = cast(
-    "Sdk",
-    SimpleNamespace(__name__="httpx", DefaultAsyncHttpxClient=httpx.AsyncClient, Timeout=httpx.Timeout),
-)
-"""httpx in the form of an SDK: the pool for vendors that are asked without one."""
 
 
 class SharedClients:
@@ -130,6 +119,9 @@ class SharedClients:
 
     def private_http(self, sdk: Sdk) -> Any:
         """Make a client like the one of `http` that its user closes."""
+        # It imports both HTTP libraries, 15 MB each.
+        from pipecat.utils.http import connection_limits  # noqa: PLC0415
+
         limits = self.limits
         return sdk.DefaultAsyncHttpxClient(
             verify=self.ssl_context,

@@ -19,7 +19,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
 _LIMIT_S = 30.0
@@ -162,6 +161,8 @@ async def _use_genai(sdk: Any, url: str) -> None:
 
     # Without one of its own for each way to connect, which takes 150 ms.
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    import httpx  # noqa: PLC0415
+
     async with httpx.AsyncClient() as pool:
         options = HttpOptions(
             base_url=url,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.accounts.offer import Offer
-from adapters.clients import PLAIN_HTTP, SharedClients
+from adapters.clients import SharedClients
+from adapters.plain_http import PLAIN_HTTP
 from adapters.requests import Credentials
 
 _LIBRARIES = ("CUSTOM_VOICE", "HUME_AI")

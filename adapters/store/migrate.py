@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
 from models.errors import InvalidField
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "head"
 BASE = "base"
@@ -30,6 +31,10 @@ def upgrade_connection(connection: Connection, revision: str = HEAD) -> None:
     Raises:
         InvalidField: The database is of a newer version of this runtime.
     """
+    # Here and below: Alembic takes 10 MB, and is only needed while a store is opened.
+    from alembic import command  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
     with _ONE_AT_A_TIME:
         try:
             command.upgrade(_config(connection), revision)
@@ -44,11 +49,15 @@ def downgrade_connection(connection: Connection, revision: str = BASE) -> None:
         connection: In a transaction that writes; the caller commits.
         revision: Where to stop.
     """
+    from alembic import command  # noqa: PLC0415
+
     with _ONE_AT_A_TIME:
         command.downgrade(_config(connection), revision)
 
 
 def _config(connection: Connection) -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     # Percent signs mean interpolation to Alembic's configuration parser.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))

@@ -16,7 +16,8 @@ from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.settings import TTSSettings
 from pipecat.utils.errors import ErrorCategory
 
-from adapters.clients import PLAIN_HTTP, retry_after_s
+from adapters.clients import retry_after_s
+from adapters.plain_http import PLAIN_HTTP
 from adapters.requests import TtsRequest
 from adapters.tts.voice import Voice
 

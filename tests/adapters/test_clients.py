@@ -9,8 +9,9 @@ import openai
 import pytest
 from aiohttp import web
 
-from adapters.clients import PLAIN_HTTP, SharedClients, VendorLimits
+from adapters.clients import SharedClients, VendorLimits
 from adapters.llm.build import build_llm
+from adapters.plain_http import PLAIN_HTTP
 from adapters.stt.build import build_stt
 from adapters.tts.build import build_tts
 from models.providers import EngineModel, SttType, TtsType
