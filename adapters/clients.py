@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -90,8 +91,13 @@ class SharedClients:
 
     def warm(self) -> None:
         """Do what takes long before the first call does. Blocks for a second of CPU; touches no running event loop."""
-        self.ssl_context  # noqa: B018
+        self.warm_transport()
         rehearse()
+
+    def warm_transport(self) -> None:
+        """Do what takes long before the first connection does. Blocks for up to 0.2 s of CPU."""
+        self.ssl_context  # noqa: B018 - reads the certificates
+        import_module("pipecat.utils.http")
 
     def for_another_loop(self) -> SharedClients:
         """Make clients for another event loop, with the same limits and TLS context. Close them there."""

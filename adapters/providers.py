@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
 from adapters.breaker import Circuits, CircuitState
-from adapters.clients import SharedClients
 from adapters.llm.table import LLM_TABLE
-from adapters.requests import Credentials, LlmRequest, SttRequest, TtsRequest
-from adapters.seats import ProviderOption, ProviderRow, Seat, SeatTable
+from adapters.seats import ProviderOption, ProviderRow, SeatTable
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 
@@ -68,56 +64,3 @@ def _describe_option(option: ProviderOption) -> dict[str, Any]:
         "variable": option.variable or None,
         "default": option.default or None,
     }
-
-
-def preload(clients: SharedClients) -> None:
-    """Import and make once every service that can run here, so that no call does it first.
-
-    Blocks for about 2 s of CPU; connects to nobody.
-
-    Args:
-        clients: The process's shared clients; they are warm afterwards.
-    """
-    clients.warm()
-    for table in TABLES:
-        for row in table.rows:
-            if not row.why_not({}):
-                row.load_factory()(row, _sample_request(row, clients))
-
-
-def _sample_request(row: ProviderRow, clients: SharedClients) -> LlmRequest | SttRequest | TtsRequest:
-    """Make a request with a value for everything. A key of another form than this one is read by no factory."""
-    needed = {option.name for option in row.options if option.required or row.default_model in option.needed_by}
-    options = {it.name: it.default or ("sample" if it.name in needed else "") for it in row.options}
-    credentials = Credentials(SecretStr("unused"), row.base_url.format_map(options), "unused")
-    match row.seat:
-        case Seat.LLM:
-            return LlmRequest(
-                model=row.default_model,
-                system_instruction="",
-                credentials=credentials,
-                clients=clients,
-                function_call_timeout_s=1.0,
-                options=options,
-            )
-        case Seat.STT:
-            return SttRequest(
-                language="",
-                sample_rate_hz=8000,
-                phrases=("hello",),
-                extra_wait_s=0.0,
-                credentials=credentials,
-                clients=clients,
-                model=row.default_model,
-                options=options,
-            )
-        case Seat.TTS:
-            return TtsRequest(
-                voice=row.default_voice,
-                language="",
-                sample_rate_hz=row.sample_rate_for(8000),
-                credentials=credentials,
-                clients=clients,
-                model=row.default_model,
-                options=options,
-            )

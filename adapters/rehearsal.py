@@ -13,7 +13,7 @@ import ssl
 import struct
 import threading
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -101,27 +101,36 @@ _ANSWERS = {
 }
 
 
-def rehearse() -> None:
-    """Use every SDK that is installed once. Blocks, for a second of CPU when none was imported before.
+_Use = Callable[[Any, str], Awaitable[None]]
+
+
+def rehearse(sdks: Collection[str] | None = None) -> None:
+    """Use SDKs that are installed once. Blocks, for a second of CPU when none was imported before.
 
     It runs in a thread with an event loop of its own. What fails here is left to the first call.
+
+    Args:
+        sdks: Names of their packages; None for all.
     """
-    thread = threading.Thread(target=_run, name="rehearsal")
+    chosen = _USES if sdks is None else {sdk: use for sdk, use in _USES.items() if sdk in sdks}
+    if not chosen:
+        return
+    thread = threading.Thread(target=_run, args=(chosen,), name="rehearsal")
     thread.start()
     thread.join()
 
 
-def _run() -> None:
-    asyncio.run(_rehearse_all())
+def _run(uses: Mapping[str, _Use]) -> None:
+    asyncio.run(_rehearse_all(uses))
 
 
-async def _rehearse_all() -> None:
+async def _rehearse_all(uses: Mapping[str, _Use]) -> None:
     async with contextlib.AsyncExitStack() as opened:
         try:
             url = await opened.enter_async_context(_vendor())
         except OSError:
             return
-        for sdk, use in _USES.items():
+        for sdk, use in uses.items():
             with contextlib.suppress(Exception):
                 # Of a package within one that is not installed, find_spec raises ModuleNotFoundError.
                 if find_spec(sdk) is not None:
@@ -214,7 +223,7 @@ async def _use_amazon(sdk: Any, url: str) -> None:
         await clients.aclose()
 
 
-_USES: Mapping[str, Callable[[Any, str], Awaitable[None]]] = {
+_USES: Mapping[str, _Use] = {
     "openai": _use_openai,
     "anthropic": _use_anthropic,
     "aiobotocore": _use_amazon,

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from models.ids import NIL_ID
-from models.options import SEATS, CallOptions, Language, check_parameter, field_error
+from models.options import SEATS, CallOptions, Language, check_parameter, field_error, named_providers
 from models.providers import DEFAULT_VOICES, EngineModel, SttType, TtsType
 from models.timestamps import NOT_YET, Timestamp
 from models.tools import check_tool_names
@@ -117,6 +117,11 @@ class AiFields(BaseModel):
     def options(self) -> CallOptions:
         """What the runtime reads from ``parameter``."""
         return CallOptions.model_validate(self.parameter)
+
+    @property
+    def providers(self) -> frozenset[tuple[str, str]]:
+        """Every vendor that a call may need, as seat and name."""
+        return named_providers(self.engine_model, self.stt_type, self.tts_type, self.options)
 
     @property
     def effective_vad(self) -> EffectiveVad:

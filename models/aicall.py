@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.ai import SECRET_PARAMETERS, Ai, NilUuid
 from models.ids import NIL_ID
-from models.options import CallOptions, Language, check_parameter, field_error
+from models.options import CallOptions, Language, check_parameter, field_error, named_providers
 from models.status import AicallStatus, transition
 from models.timestamps import NOT_YET, Timestamp
 from models.vad import EffectiveVad
@@ -166,6 +166,11 @@ class Aicall(BaseModel):
         if target is AicallStatus.TERMINATED:
             changes["tm_end"] = now
         return self.model_copy(update=changes)
+
+    @property
+    def providers(self) -> frozenset[tuple[str, str]]:
+        """Every vendor that the call may need, as seat and name."""
+        return named_providers(self.ai_engine_model, self.ai_stt_type, self.ai_tts_type, self.options)
 
     @property
     def options(self) -> CallOptions:

@@ -278,3 +278,11 @@ def _path(loc: Sequence[int | str]) -> str:
 def model_parameters(parameter: dict[str, Any]) -> dict[str, Any]:
     """Return the part of ``parameter`` that is meant for the model."""
     return {key: value for key, value in parameter.items() if key not in RUNTIME_KEYS}
+
+
+def named_providers(
+    engine_model: str, stt_type: str, tts_type: str, options: CallOptions
+) -> frozenset[tuple[str, str]]:
+    """Return every vendor that a call may need, its fallbacks too, as seat (``llm``, ``stt``, ``tts``) and name."""
+    own = {("llm", engine_model.partition(".")[0]), ("stt", stt_type), ("tts", tts_type)}
+    return frozenset(own | {(seat, entry.provider) for seat in SEATS for entry in options.fallback.of(seat)})

@@ -19,7 +19,7 @@ from loguru import logger
 
 from adapters.breaker import Circuits
 from adapters.clients import SharedClients, VendorLimits
-from adapters.providers import preload
+from adapters.preload import Preloader
 from adapters.store.factory import create_store
 from adapters.store.keyring import load_or_create_key
 from models.errors import InvalidField
@@ -142,9 +142,9 @@ async def open_services(
         capacity = _capacity(settings, live_calls, metrics, inference.busy)
         clients = SharedClients(VendorLimits(voice_quiet_s=settings.tts_stall_s))
         opened.push_async_callback(clients.aclose)
+        preloader = Preloader(clients, freeze=warm)
         if warm:
-            # A vendor's SDK takes up to a second to import, in which no call's audio would move.
-            preload(clients)
+            await preloader.ensure(await store.providers_in_use())
         greetings = GreetingCache()
         phrases = PhraseRecorder(greetings)
         opened.push_async_callback(phrases.aclose)
@@ -161,6 +161,7 @@ async def open_services(
             metrics=metrics,
             greetings=greetings,
             phrases=phrases,
+            preloader=preloader,
             circuits=circuits,
             api_key=key.secret,
         )

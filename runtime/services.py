@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from adapters.breaker import Circuits
 from adapters.clients import SharedClients
+from adapters.preload import Preloader
 from adapters.store.base import Store
 from pipelines.greeting_cache import GreetingCache
 from pipelines.inference import InferenceEngine
@@ -42,6 +43,7 @@ class Services:
         capacity: How many more it takes.
         inference: The models that all calls share, loaded.
         clients: The vendors' HTTP pools and the TLS context that all calls share.
+        preloader: Loads the vendors that calls need.
         metrics: Where to count.
         greetings: The greetings that were synthesised once.
         phrases: Records the sentences that calls may need at once; its cache is `greetings`.
@@ -58,6 +60,7 @@ class Services:
     capacity: Capacity
     inference: InferenceEngine
     clients: SharedClients
+    preloader: Preloader
     metrics: Metrics
     api_key: SecretStr
     greetings: GreetingCache = field(default_factory=GreetingCache)

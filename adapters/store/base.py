@@ -122,6 +122,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    async def providers_in_use(self) -> frozenset[tuple[str, str]]:
+        """Return every vendor that an AI of any customer names, as seat (``llm``, ``stt``, ``tts``) and name."""
+
+    @abstractmethod
     async def update_ai(self, ai: Ai) -> None:
         """Replace an AI.
 

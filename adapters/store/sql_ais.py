@@ -15,6 +15,7 @@ from adapters.store.rows import grant_from_row, grant_to_row
 from adapters.store.secrets import SecretBox
 from adapters.store.tables import ais, media_grants
 from models.errors import Conflict, NotFound
+from models.options import CallOptions, named_providers
 from models.timestamps import NOT_YET
 
 PAGES = PageQuery("ais", ais, ais.c.id)
@@ -43,6 +44,15 @@ def select_ai(connection: Connection, ai_id: UUID, customer_id: UUID | None) -> 
     if row is None:
         raise NotFound("ai", str(ai_id))
     return row
+
+
+def select_providers(connection: Connection) -> frozenset[tuple[str, str]]:
+    """Return every vendor that an AI names, as seat and name."""
+    columns = select(ais.c.engine_model, ais.c.stt_type, ais.c.tts_type, ais.c.parameter)
+    found: set[tuple[str, str]] = set()
+    for engine_model, stt_type, tts_type, parameter in connection.execute(columns.where(ais.c.tm_delete == NOT_YET)):
+        found |= named_providers(engine_model, stt_type, tts_type, CallOptions.model_validate(parameter))
+    return frozenset(found)
 
 
 def update_ai(connection: Connection, row: dict[str, object], ai_id: UUID, customer_id: UUID) -> None:

@@ -96,6 +96,10 @@ class SqlAlchemyStore(Store):
             partial(sql_ais.PAGES.run, conditions=conditions, make=make, page_size=page_size, page_token=page_token)
         )
 
+    async def providers_in_use(self) -> frozenset[tuple[str, str]]:
+        """Return every vendor that an AI of any customer names."""
+        return await self._database.read(sql_ais.select_providers)
+
     async def update_ai(self, ai: Ai) -> None:
         """Replace an AI of the same customer."""
         work = partial(sql_ais.update_ai, row=ai_to_row(ai, self._box), ai_id=ai.id, customer_id=ai.customer_id)

@@ -48,6 +48,7 @@ async def create_ai(
     validate_ai(body, body.secrets(), services.environ)
     if verify:
         await verify_ai(body, body.secrets(), services.environ, services.clients)
+    await services.preloader.ensure(body.providers)
     ai = Ai.create(body, id=uuid4(), customer_id=customer_id, now=services.clock())
     await services.store.create_ai(ai)
     return JSONResponse(ai.public(), 201)
@@ -77,6 +78,7 @@ async def replace_ai(
     validate_ai(body, body.secrets(stored.secrets), services.environ)
     if verify:
         await verify_ai(body, body.secrets(stored.secrets), services.environ, services.clients)
+    await services.preloader.ensure(body.providers)
     ai = stored.replaced(body, now=services.clock())
     await services.store.update_ai(ai)
     return JSONResponse(ai.public())

@@ -100,6 +100,8 @@ class CallWorker:
         started, early = await self._wait_started()
         if self._end.done():
             return
+        # Loaded when the AI was saved, but for one that another process saved meanwhile.
+        await self._services.preloader.ensure(self._aicall.providers)
         conversation = self._build(started)
         self._conversation = conversation
         self._conversing = self._spawn(self._converse(conversation), "conversation")

@@ -1,22 +1,15 @@
-import asyncio
 import json
 import subprocess
 import sys
-import time
 
-from pydantic import SecretStr
-
-from adapters.clients import SharedClients
-from adapters.llm.build import build_llm
-from adapters.providers import preload, providers_document
-from models.providers import EngineModel
+from adapters.providers import providers_document
 
 SECRET = "a-key-that-must-not-be-shown"
 
 
 def test_describes_every_seat() -> None:
     document = providers_document({})
-    assert {seat: len(rows) for seat, rows in document.items()} == {"llm": 20, "stt": 4, "tts": 10}
+    assert {seat: len(rows) for seat, rows in document.items()} == {"llm": 20, "stt": 6, "tts": 12}
     assert json.loads(json.dumps(document)) == document
     for rows in document.values():
         for row in rows:
@@ -65,17 +58,6 @@ def test_never_shows_a_key() -> None:
     assert openai["key_set"] is True
     assert openai["base_url_set"] is True
     assert SECRET not in json.dumps(document)
-
-
-def test_after_preloading_a_first_call_is_like_any_other() -> None:
-    clients = SharedClients()
-    preload(clients)
-    start_s = time.perf_counter()
-    build_llm(
-        EngineModel.parse("openai.gpt-4o"), key=SecretStr("x"), system_instruction="", resources=clients, environ={}
-    )
-    assert time.perf_counter() - start_s < 0.018
-    asyncio.run(clients.aclose())
 
 
 def test_the_tables_import_no_vendor() -> None:

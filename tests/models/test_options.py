@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from models.options import RUNTIME_KEYS, CallOptions, Language, check_language, check_parameter, model_parameters
+from models.options import (
+    RUNTIME_KEYS,
+    CallOptions,
+    Language,
+    check_language,
+    check_parameter,
+    model_parameters,
+    named_providers,
+)
 
 LANGUAGES = ("", "en", "en-US", "ko-KR", "zh-Hant-TW", "es-419", "de-CH-1996", "yue")
 NO_LANGUAGES = (
@@ -183,3 +191,16 @@ def test_fillers_are_short_texts(given: Any) -> None:
     with pytest.raises(PydanticCustomError) as caught:
         check_parameter({"filler": given})
     assert str((caught.value.context or {})["field"]).startswith("parameter.filler")
+
+
+def test_the_vendors_that_a_call_may_need() -> None:
+    options = CallOptions.model_validate(
+        {"fallback": {"llm": [{"engine_model": "groq.a/b.c"}], "tts": [{"tts_type": "openai"}, {"tts_type": "aws"}]}}
+    )
+    assert named_providers("openai.gpt-4o", "deepgram", "openai", options) == {
+        ("llm", "openai"),
+        ("llm", "groq"),
+        ("stt", "deepgram"),
+        ("tts", "openai"),
+        ("tts", "aws"),
+    }

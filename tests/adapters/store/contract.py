@@ -68,6 +68,18 @@ class AiContract:
         assert loaded.secrets == ai.secrets
         assert loaded == await store.get_ai(ai.id, customer_id=None)
 
+    async def test_the_vendors_in_use_are_those_of_all_ais_that_are_there(self, store: Store) -> None:
+        assert await store.providers_in_use() == frozenset()
+        fallback = {"llm": [{"engine_model": "anthropic.claude-sonnet-4-6"}]}
+        kept = make_ai(engine_model="openai.gpt-4o", parameter={"fallback": fallback})
+        gone = make_ai(engine_model="groq.some/model")
+        for ai in (kept, gone):
+            await store.create_ai(ai)
+        assert await store.providers_in_use() == kept.providers | gone.providers
+        await store.delete_ai(gone.id, customer_id=CUSTOMER, now=at(5))
+        assert await store.providers_in_use() == kept.providers
+        assert {("llm", "openai"), ("llm", "anthropic")} < kept.providers
+
     async def test_secrets_come_back(self, store: Store) -> None:
         ai = make_ai(parameter={"stt_key": "stt-secret", "tts_key": "tts-sécret"})
         await store.create_ai(ai)
