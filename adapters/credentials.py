@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from adapters.local_models import LocalRow
 from adapters.requests import Credentials
 from adapters.seats import KEY_FIELDS, OPTION_FIELDS, KeyKind, ProviderOption, ProviderRow
 from models.errors import InvalidField
@@ -45,6 +46,8 @@ def resolve_credentials(
             form; an AI names an endpoint but no key for it.
     """
     options = resolve_options(row, {}, environ) if options is None else options
+    if isinstance(row, LocalRow):
+        return Credentials(SecretStr(""), str(row.find(options.get("model", ""), environ)))
     own = options.get("base_url", "")
     if own and not given.get_secret_value():
         if row.key_variable and not (row.key_optional or row.own_endpoint_keyless):

@@ -16,7 +16,7 @@ class Credentials:
 
     Attributes:
         key: The key; empty for vendors that need none. Of an AWS key the secret, of a service account the JSON.
-        base_url: The endpoint, in the form that the vendor's client takes.
+        base_url: The endpoint, in the form that the vendor's client takes; for a model of the operator's own, its path.
         identity: The part of the key that is no secret and goes with it: an AWS access key id, a user id.
         session_token: What a temporary AWS key needs besides.
     """

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from adapters.credentials import resolve_credentials, resolve_options
 from adapters.llm.table import LLM_TABLE
+from adapters.local_models import LocalRow
 from adapters.seats import KEY_FIELDS, OPTION_FIELDS, ProviderRow, Seat
 from adapters.stt.languages import check_model
 from adapters.stt.table import STT_TABLE
@@ -125,6 +126,8 @@ def _check_language(row: ProviderRow, language: str, options: Mapping[str, str])
     if code is None:
         raise InvalidField("stt_language", f"{row.label} understands only: {', '.join(row.languages)}")
     check_model(SttType(row.name), options.get("model", ""), code)
+    if isinstance(row, LocalRow):
+        row.require_language(options.get("model", ""), code)
 
 
 def _check_voice(row: ProviderRow, voice: str) -> None:

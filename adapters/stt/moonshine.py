@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from pathlib import Path
 
 import moonshine_voice  # type: ignore[import-untyped]
@@ -16,6 +18,13 @@ from adapters.stt.local_recognizer import MODEL_RATE_HZ, LocalRecognizer
 
 _WORDY = frozenset({"ar", "ja", "ko", "tl", "uk", "vi", "zh"})
 """Languages that take more tokens for a second of speech than English, so that its limit would cut them off."""
+
+_PIECE = MODEL_RATE_HZ // 10
+"""How many samples the library takes at a time: it converts them one by one, and holds the GIL for 0.2 µs for each."""
+
+_BREATH_S = 0.0002
+"""Pause between two pieces, seconds: without it the event loop would wait for the GIL until the interpreter's switch
+interval is over, 5 ms, again and again."""
 
 
 class MoonshineSpeech:
@@ -48,8 +57,15 @@ class MoonshineSpeech:
     def transcribe(self, samples: npt.NDArray[np.float32], language: str) -> str:
         """Write down an utterance, as in `SpeechModel.transcribe`; the model has one language."""
         del language
-        with self._lock:
-            transcript = self._transcriber.transcribe_without_streaming(samples.tolist(), MODEL_RATE_HZ)
+        with self._lock, self._transcriber.create_stream(update_interval=math.inf) as stream:
+            stream.start()
+            for start in range(0, len(samples), _PIECE):
+                stream.add_audio(samples[start : start + _PIECE].tolist(), MODEL_RATE_HZ)
+                time.sleep(_BREATH_S)
+            transcript = stream.stop()
+        if transcript is None:
+            # The library has kept the reason to itself.
+            raise RuntimeError("Moonshine could not transcribe")
         return " ".join(line.text for line in transcript.lines)
 
 

@@ -47,6 +47,9 @@ class KokoroSpeech:
     def __init__(self, path: Path) -> None:
         ((model, voices),) = KOKORO.files.values()
         self._kokoro = Kokoro.from_session(quiet_session(file_of(path, model)), str(file_of(path, voices)))
+        # The library would keep the archive open, and read a voice anew for each sentence.
+        with self._kokoro.voices as archive:
+            self._kokoro.voices = {name: archive[name] for name in archive}
 
     def speak(self, text: str, voice: str) -> Iterator[npt.NDArray[np.float32]]:
         """Speak a text, as in `VoiceModel.speak`, at once.

@@ -188,8 +188,9 @@ TTS_TABLE = SeatTable(
             module="piper",
             options=(LOCAL_MODEL,),
             layout=PIPER,
-            default_model="en_US-lessac-medium",
+            default_model="en_US-ljspeech-medium",
             default_voice=DEFAULT_VOICES[TtsType.PIPER],
+            capabilities=_STREAMING,
         ),
         LocalRow(
             name=TtsType.KOKORO,
@@ -202,6 +203,7 @@ TTS_TABLE = SeatTable(
             layout=KOKORO,
             default_model="v1.0",
             default_voice=DEFAULT_VOICES[TtsType.KOKORO],
+            capabilities=_STREAMING,
         ),
     ),
 )

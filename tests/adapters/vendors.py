@@ -11,8 +11,8 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.utils.errors import ErrorCategory
 from pydantic import SecretStr
 
-from adapters.seats import KeyKind, ProviderRow
 from adapters.clients import SharedClients, VendorLimits
+from adapters.seats import KeyKind, ProviderRow
 from tests.standins.aws import ACCESS_KEY
 from tests.standins.base import DEFAULT_KEY
 from tests.standins.google_accounts import service_account

@@ -133,7 +133,7 @@ def test_the_servers_own_fields_are_passed_over() -> None:
         ({"stt_language": "english please"}, "stt_language"),
         ({"tts_type": "alloy"}, "tts_type"),
         ({"tts_type": "ElevenLabs"}, "tts_type"),
-        ({"stt_type": "whisper"}, "stt_type"),
+        ({"stt_type": "parrot"}, "stt_type"),
         ({"vad_config": []}, "vad_config"),
         ({"vad_config": {"stop_sec": 1}}, "vad_config.stop_sec"),
         ({"vad_config": {"stop_secs": 31}}, "vad_config.stop_secs"),

@@ -9,13 +9,13 @@ from tests.models.seeds import ENGINE_MODELS, STT_TYPES, TTS_TYPES
 def test_providers_are_the_seeds_and_the_embedded_ones() -> None:
     assert len(ENGINE_MODELS) == 19
     assert [*LlmProvider] == [*ENGINE_MODELS, "script"]
-    assert [*TtsType] == [*TTS_TYPES, "espeak"]
-    assert [*SttType] == [*STT_TYPES, "pocketsphinx"]
+    assert [*TtsType] == [*TTS_TYPES, "espeak", "piper", "kokoro"]
+    assert [*SttType] == [*STT_TYPES, "pocketsphinx", "moonshine", "whisper"]
 
 
 def test_default_voices_are_the_seeds() -> None:
     seeds = {name: voice for name, voice in TTS_TYPES.items() if voice is not None}
-    assert seeds | {"espeak": "en-us"} == DEFAULT_VOICES
+    assert seeds | {"espeak": "en-us", "piper": "0", "kokoro": "af_heart"} == DEFAULT_VOICES
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ def test_every_vendor_that_runs_passes_the_contract() -> None:
     tested = {it.tts_type for it in contract_classes("tts", VendorTtsContract)}
     assert tested == {row.name for row in TTS_TABLE.rows if row.runs and row.key_variable}
     others = set(contract_classes("tts", TtsContract)) - set(contract_classes("tts", VendorTtsContract))
-    assert {it.__name__ for it in others} == {"TestEspeak", "TestEspeakAt16k"}
+    assert {it.__name__ for it in others} == {
+        "TestEspeak",
+        "TestEspeakAt16k",
+        "TestKokoro",
+        "TestKokoroAt24k",
+        "TestPiper",
+        "TestPiperAt24k",
+    }
 
 
 @pytest.mark.parametrize(("tts_type", "voice"), TTS_TYPES.items())
