@@ -22,6 +22,9 @@ from adapters.seats import ProviderRow, Seat, SeatTable
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 
+EMBEDDED = frozenset({("llm", "script"), ("stt", "pocketsphinx"), ("tts", "espeak")})
+"""What needs no key and no network: small, and what a first AI is likely to name."""
+
 _TABLES: dict[str, SeatTable] = {table.seat: table for table in (LLM_TABLE, STT_TABLE, TTS_TABLE)}
 
 

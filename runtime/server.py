@@ -19,7 +19,7 @@ from loguru import logger
 
 from adapters.breaker import Circuits
 from adapters.clients import SharedClients, VendorLimits
-from adapters.preload import Preloader
+from adapters.preload import EMBEDDED, Preloader
 from adapters.store.factory import create_store
 from adapters.store.keyring import load_or_create_key
 from models.errors import InvalidField
@@ -144,7 +144,7 @@ async def open_services(
         opened.push_async_callback(clients.aclose)
         preloader = Preloader(clients, freeze=warm)
         if warm:
-            await preloader.ensure(await store.providers_in_use())
+            await preloader.ensure(EMBEDDED | await store.providers_in_use())
         greetings = GreetingCache()
         phrases = PhraseRecorder(greetings)
         opened.push_async_callback(phrases.aclose)

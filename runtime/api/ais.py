@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -45,7 +46,8 @@ async def create_ai(
     body: AiWrite, customer_id: CustomerId, services: CurrentServices, verify: Verify = False
 ) -> JSONResponse:
     """Create an AI. Its keys are write-only."""
-    validate_ai(body, body.secrets(), services.environ)
+    # In a thread, since it may read a script or look for a model.
+    await asyncio.to_thread(validate_ai, body, body.secrets(), services.environ)
     if verify:
         await verify_ai(body, body.secrets(), services.environ, services.clients)
     await services.preloader.ensure(body.providers)
@@ -75,7 +77,7 @@ async def replace_ai(
 ) -> JSONResponse:
     """Replace an AI. Keys that the body does not name stay as they are; running AIcalls keep what they began with."""
     stored = await services.store.get_ai(ai_id, customer_id=customer_id)
-    validate_ai(body, body.secrets(stored.secrets), services.environ)
+    await asyncio.to_thread(validate_ai, body, body.secrets(stored.secrets), services.environ)
     if verify:
         await verify_ai(body, body.secrets(stored.secrets), services.environ, services.clients)
     await services.preloader.ensure(body.providers)

@@ -41,22 +41,22 @@ def forged():
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ("", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        ("word", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        ("a.b.c", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        (forged(), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        (token(service_account("stranger")), "ACCOUNT_STATE_INVALID"),
-        (token(headers={"kid": "other"}), "ACCOUNT_STATE_INVALID"),
-        (token(key="k" * 32, algorithm="HS256"), "ACCOUNT_STATE_INVALID"),
-        (token(key=json.loads(service_account("stranger"))["private_key"]), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        (token(sub="somebody"), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        (token(aud="https://dialogflow.googleapis.com/"), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-        (token(exp=int(time.time()) - 3600), "ACCESS_TOKEN_EXPIRED"),
-        (token(exp=int(time.time()) + 7200), "ACCESS_TOKEN_EXPIRED"),
-        (token(iat=int(time.time()) + 600), "ACCESS_TOKEN_EXPIRED"),
+        (lambda: "", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (lambda: "word", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (lambda: "a.b.c", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (forged, "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (lambda: token(service_account("stranger")), "ACCOUNT_STATE_INVALID"),
+        (lambda: token(headers={"kid": "other"}), "ACCOUNT_STATE_INVALID"),
+        (lambda: token(key="k" * 32, algorithm="HS256"), "ACCOUNT_STATE_INVALID"),
+        (lambda: token(key=json.loads(service_account("stranger"))["private_key"]), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (lambda: token(sub="somebody"), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (lambda: token(aud="https://dialogflow.googleapis.com/"), "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (lambda: token(exp=int(time.time()) - 3600), "ACCESS_TOKEN_EXPIRED"),
+        (lambda: token(exp=int(time.time()) + 7200), "ACCESS_TOKEN_EXPIRED"),
+        (lambda: token(iat=int(time.time()) + 600), "ACCESS_TOKEN_EXPIRED"),
     ],
 )
 def test_any_other_token_is_refused(bad, reason):
     with pytest.raises(GrpcError) as refused:
-        check_token(bad, AUDIENCE, [service_account()])
+        check_token(bad(), AUDIENCE, [service_account()])
     assert (refused.value.status, refused.value.reason) == (401, reason)
