@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from adapters.accounts.offer import Offer
 from adapters.clients import SharedClients
@@ -13,6 +13,9 @@ from adapters.requests import Credentials
 from adapters.seats import ProviderRow
 from adapters.vendor_errors import classify, provider_error
 from models.errors import ProviderError
+
+_NOT_ASKED = object()
+"""Stands for the answer of a vendor that has no such question."""
 
 _BOUND_TO_THE_LOOP = frozenset({"google", "dialogflow"})
 """Accounts that are asked by gRPC, which shares one poller among all event loops of a process."""
@@ -27,7 +30,7 @@ async def check_key(
     *,
     options: Mapping[str, str] | None = None,
     timeout_s: float = 5.0,
-) -> None:
+) -> bool:
     """Ask the vendor whether it accepts the key. Nothing is generated and nothing costs credit.
 
     Args:
@@ -37,12 +40,16 @@ async def check_key(
         options: The row's options.
         timeout_s: Longest the answer may take, seconds.
 
+    Returns:
+        Whether the vendor was asked; False when there is nothing that a key is needed for and that costs nothing.
+
     Raises:
         ProviderError: The vendor refused the key, cannot be reached, or its SDK is not installed. Not retryable when
             only another key or an installation helps.
     """
-    if row.account:
-        await _ask(row, "check", credentials, options or {}, clients, timeout_s=timeout_s)
+    if not row.account:
+        return False
+    return await _ask(row, "check", credentials, options or {}, clients, timeout_s=timeout_s) is not _NOT_ASKED
 
 
 async def list_offers(
@@ -72,10 +79,8 @@ async def list_offers(
     """
     if not row.account:
         return None
-    offers: list[Offer] | None = await _ask(
-        row, f"list_{what}", credentials, options or {}, clients, timeout_s=timeout_s
-    )
-    return offers
+    offers = await _ask(row, f"list_{what}", credentials, options or {}, clients, timeout_s=timeout_s)
+    return None if offers is _NOT_ASKED else cast("list[Offer]", offers)
 
 
 async def _ask(
@@ -92,7 +97,7 @@ async def _ask(
         module = await asyncio.to_thread(import_module, f"adapters.accounts.{row.account}")
         ask: _Ask | None = getattr(module, function, None)
         if ask is None:
-            return None
+            return _NOT_ASKED
         if row.account in _BOUND_TO_THE_LOOP:
             return await _within(timeout_s, ask(credentials, options, clients))
         return await asyncio.to_thread(_elsewhere, ask, credentials, options, clients, timeout_s)

@@ -49,7 +49,7 @@ async def verify_ai(
         if isinstance(error, ProviderError) and not error.retryable:
             raise InvalidField(field, f"{row.label}: {error.message}") from None
     for _, error in failures:
-        if error is not None:
+        if isinstance(error, BaseException):
             raise error
 
 

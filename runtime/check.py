@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from adapters.clients import SharedClients
-from adapters.credentials import resolve_credentials
+from adapters.credentials import resolve_credentials, resolve_options
 from adapters.keys import check_key
 from adapters.llm.table import LLM_TABLE
 from adapters.seats import ProviderRow, SeatTable
@@ -157,13 +157,16 @@ async def _vendor(row: ProviderRow, environ: Mapping[str, str], clients: SharedC
     if why_not:
         return CheckResult(name, ok=False, detail=why_not)
     try:
-        await check_key(row, resolve_credentials(row, SecretStr(""), environ), clients)
+        options = resolve_options(row, {}, environ)
+        credentials = resolve_credentials(row, SecretStr(""), environ, options)
+        asked = await check_key(row, credentials, clients, options=options)
     except InvalidField as error:
         return CheckResult(name, ok=False, detail=f"{error.field} {error.message}")
     except ProviderError as error:
         return CheckResult(name, ok=False, detail=error.message)
     where = f" ({row.base_url_variable} is set)" if environ.get(row.base_url_variable) else ""
-    return CheckResult(name, ok=True, detail=f"takes {row.key_variable}{where}")
+    detail = f"takes {row.key_variable}" if asked else f"{row.key_variable} is set; the vendor has no way to check it"
+    return CheckResult(name, ok=True, detail=f"{detail}{where}")
 
 
 async def _public_url(settings: Settings) -> CheckResult:

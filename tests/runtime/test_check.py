@@ -103,3 +103,10 @@ async def test_the_public_url_must_reach_a_healthy_server(tmp_path: Path) -> Non
         assert not elsewhere.ok
         assert "401" in elsewhere.detail
     assert not (await checks(tmp_path, public_url=api.url))[0]["public URL"].ok
+
+
+async def test_a_key_that_cannot_be_checked_is_not_called_good(tmp_path: Path) -> None:
+    results, said = await checks(tmp_path, {"DASHSCOPE_API_KEY": CANARY, "NVIDIA_API_KEY": CANARY})
+    for name, variable_name in (("llm qwen", "DASHSCOPE_API_KEY"), ("llm nvidia", "NVIDIA_API_KEY")):
+        assert results[name].detail == f"{variable_name} is set; the vendor has no way to check it"
+    assert CANARY not in said
