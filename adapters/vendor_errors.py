@@ -76,6 +76,9 @@ _AWS_CODES = {
 """Codes of Amazon's errors, in small letters, as in mid-stream they begin with one. The statuses that go with them say
 something else or nothing (https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html)."""
 
+_GRPC_BROKEN = ("stream removed", "rst_stream", "socket closed", "connection reset", "goaway")
+"""What gRPC says of a connection that broke, in statuses that a server may give for reasons of its own, too."""
+
 _GRPC_CODES = {
     "UNAUTHENTICATED": ErrorCategory.AUTHENTICATION,
     "PERMISSION_DENIED": ErrorCategory.AUTHORIZATION,
@@ -131,7 +134,7 @@ def classify(exception: BaseException) -> ErrorCategory | None:
         return _classify_aws(response)
     grpc_code = _grpc_code(exception)
     if grpc_code:
-        return _GRPC_CODES.get(grpc_code, ErrorCategory.SERVER)
+        return _classify_grpc(grpc_code, str(exception).lower())
     if _google_reasons(getattr(exception, "details", None)) & _GOOGLE_KEY_REASONS:
         return ErrorCategory.AUTHENTICATION
     status = extract_http_status_code(exception)
@@ -159,6 +162,12 @@ def _classify_aws(response: Mapping[str, Any]) -> ErrorCategory:
     code = str(response["Error"].get("Code", "")).lower()
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return _AWS_CODES.get(code) or classify_http_status_code(status)
+
+
+def _classify_grpc(code: str, text: str) -> ErrorCategory:
+    if code in ("UNKNOWN", "INTERNAL") and any(sign in text for sign in _GRPC_BROKEN):
+        return ErrorCategory.CONNECTIVITY
+    return _GRPC_CODES.get(code, ErrorCategory.SERVER)
 
 
 def _grpc_code(exception: BaseException) -> str:

@@ -183,3 +183,19 @@ def test_a_failure_in_a_call_is_one_of_a_few(category: str | None, code: str) ->
     error = failure("openai", "llm", category)
     assert (error.code, error.provider, error.seat) == (code, "openai", "llm")
     assert failure("openai", "llm", ErrorCategory.SERVER).code == "broken"
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "category"),
+    [
+        ("UNKNOWN", "Stream removed", ErrorCategory.CONNECTIVITY),
+        ("INTERNAL", "Received RST_STREAM with error code 2", ErrorCategory.CONNECTIVITY),
+        ("INTERNAL", "it broke", ErrorCategory.SERVER),
+        ("UNKNOWN", "it broke", ErrorCategory.SERVER),
+    ],
+)
+def test_a_grpc_connection_that_breaks_is_no_fault_of_the_server(
+    code: str, details: str, category: ErrorCategory
+) -> None:
+    error = grpc.aio.AioRpcError(grpc.StatusCode[code], grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
+    assert classify(error) is category
