@@ -166,12 +166,11 @@ async def _use_anthropic(sdk: Any, url: str) -> None:
 
 
 async def _use_genai(sdk: Any, url: str) -> None:
+    import httpx  # noqa: PLC0415
     from google.genai.types import HttpOptions  # noqa: PLC0415
 
     # Without one of its own for each way to connect, which takes 150 ms.
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    import httpx  # noqa: PLC0415
-
     async with httpx.AsyncClient() as pool:
         options = HttpOptions(
             base_url=url,

@@ -1,12 +1,44 @@
-"""Where an utterance began, when the VAD's word for it comes late."""
+"""The audio ahead of a recogniser's utterance: kept while the caller is silent, and cut where their speech began."""
 
 from __future__ import annotations
 
 import numpy as np
 
+LEAD_IN_S = 0.3
+"""What an utterance has before the speech that confirmed it, at the least, seconds."""
+
+LONGEST_START_S = 1.0
+"""Longest confirmation of a VAD that is looked back for, seconds."""
+
 _STEP_S = 0.01
 _QUIET_BEFORE_S = 0.2
 _QUIET_SHARE = 0.03
+
+
+class LeadIn:
+    """The latest audio of a caller who does not speak."""
+
+    def __init__(self) -> None:
+        self._recent = bytearray()
+
+    def add(self, audio: bytes, sample_rate_hz: int) -> None:
+        """Take audio, 16-bit mono PCM."""
+        self._recent += audio
+        keep = 2 * int((LONGEST_START_S + LEAD_IN_S) * sample_rate_hz)
+        # Trimmed in large steps, since each one moves what remains.
+        if len(self._recent) > 2 * keep:
+            del self._recent[:-keep]
+
+    def cut(self, sample_rate_hz: int, confirmation_s: float) -> bytes:
+        """Return the audio with which an utterance begins, and keep none of it.
+
+        Args:
+            sample_rate_hz: Rate of the audio, Hz.
+            confirmation_s: Length of the speech that confirmed the start, seconds.
+        """
+        recent, self._recent = self._recent, bytearray()
+        start_s = min(confirmation_s, LONGEST_START_S)
+        return bytes(recent[utterance_start(recent, sample_rate_hz, confirmation_s=start_s, lead_in_s=LEAD_IN_S) :])
 
 
 def utterance_start(recent: bytes | bytearray, sample_rate_hz: int, *, confirmation_s: float, lead_in_s: float) -> int:

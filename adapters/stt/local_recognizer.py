@@ -35,7 +35,7 @@ from adapters.local_engine import category_of, local_models
 from adapters.requests import SttRequest
 from adapters.seats import ProviderRow
 from adapters.stt.frames import SpeechNotUnderstoodFrame
-from adapters.stt.lead_in import utterance_start
+from adapters.stt.lead_in import LeadIn
 
 MODEL_RATE_HZ = 16_000
 """Rate of the audio that all of these models take, Hz."""
@@ -43,8 +43,6 @@ MODEL_RATE_HZ = 16_000
 TTFS_P99_S = 1.0
 """How long a turn waits for the transcript, seconds. It ends with the final one, of which there always is one."""
 
-_LEAD_IN_S = 0.3
-_LONGEST_START_S = 1.0
 _MAX_UTTERANCE_S = 120.0
 _SLOWEST_SHARE = 0.25
 """How long the model may take for a second of speech, seconds, beside `VendorLimits.quiet_s`."""
@@ -93,7 +91,7 @@ class LocalRecognizer(STTService):
         self._models = local_models(request.clients)
         self._quiet_s = request.clients.limits.quiet_s
         self._language = request.language
-        self._recent = bytearray()
+        self._lead_in = LeadIn()
         self._utterance: bytearray | None = None
         self._said: asyncio.Queue[bytes] = asyncio.Queue()
         self._listening: asyncio.Task[None] | None = None
@@ -130,11 +128,7 @@ class LocalRecognizer(STTService):
             # What exceeds the longest utterance is dropped.
             self._utterance += audio[: self._bytes(_MAX_UTTERANCE_S) - len(self._utterance)]
         else:
-            self._recent += audio
-            keep = self._bytes(_LONGEST_START_S + _LEAD_IN_S)
-            # Trimmed in large steps, since each one moves what remains.
-            if len(self._recent) > 2 * keep:
-                del self._recent[:-keep]
+            self._lead_in.add(audio, self.sample_rate)
         yield None
 
     async def stop(self, frame: EndFrame) -> None:
@@ -157,10 +151,7 @@ class LocalRecognizer(STTService):
 
     def _begin(self, start_s: float) -> None:
         self._end()
-        confirmation_s = min(start_s, _LONGEST_START_S)
-        begin = utterance_start(self._recent, self.sample_rate, confirmation_s=confirmation_s, lead_in_s=_LEAD_IN_S)
-        self._utterance = self._recent[begin:]
-        self._recent = bytearray()
+        self._utterance = bytearray(self._lead_in.cut(self.sample_rate, start_s))
 
     def _end(self) -> None:
         if self._utterance is not None:

@@ -30,7 +30,7 @@ from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
 from adapters.stt.frames import SpeechNotUnderstoodFrame
-from adapters.stt.lead_in import utterance_start
+from adapters.stt.lead_in import LeadIn
 from adapters.stt.pocketsphinx_model import MIN_SCORE, RecognizerPool, grammar_phrases
 from models.errors import AicallError, InvalidField
 
@@ -38,8 +38,6 @@ TTFS_P99_S = 0.3
 """From the end of speech to the final transcript, seconds, with the VAD's stop_secs of 0.2 in it (measured)."""
 
 _PIECE_S = 0.1
-_LEAD_IN_S = 0.3
-_LONGEST_START_S = 1.0
 _MAX_UTTERANCE_S = 30.0
 
 
@@ -87,7 +85,7 @@ class PocketsphinxSTTService(STTService):
         )
         self._phrases = grammar_phrases(tuple(phrases))
         self._min_score = min_score
-        self._recent = bytearray()
+        self._lead_in = LeadIn()
         self._utterance: _Utterance | None = None
         self._decoding: set[asyncio.Task[None]] = set()
         self._cepstral_mean = ""
@@ -113,11 +111,7 @@ class PocketsphinxSTTService(STTService):
         if self._utterance is not None:
             self._utterance.add(audio)
         else:
-            self._recent += audio
-            keep = self._bytes(_LONGEST_START_S + _LEAD_IN_S)
-            # Trimmed in large steps, since each one moves what remains.
-            if len(self._recent) > 2 * keep:
-                del self._recent[:-keep]
+            self._lead_in.add(audio, self.sample_rate)
         yield None
 
     async def stop(self, frame: EndFrame) -> None:
@@ -140,11 +134,8 @@ class PocketsphinxSTTService(STTService):
 
     def _begin(self, start_s: float) -> None:
         self._end()
-        confirmation_s = min(start_s, _LONGEST_START_S)
-        begin = utterance_start(self._recent, self.sample_rate, confirmation_s=confirmation_s, lead_in_s=_LEAD_IN_S)
         utterance = _Utterance(piece_bytes=self._bytes(_PIECE_S), max_bytes=self._bytes(_MAX_UTTERANCE_S))
-        utterance.add(bytes(self._recent[begin:]))
-        self._recent.clear()
+        utterance.add(self._lead_in.cut(self.sample_rate, start_s))
         self._utterance = utterance
         task = self.create_task(self._decode(utterance), name="decode")
         self._decoding.add(task)

@@ -71,9 +71,12 @@ async def first_error(pipe: Pipe, category: ErrorCategory) -> ErrorFrame:
     """Wait for an error frame of a category.
 
     Raises:
-        TimeoutError: None came in time.
+        AssertionError: None came in time; with those that did.
     """
-    await pipe.up.until(lambda: any(e.category is category for e in pipe.up.of(ErrorFrame)), BOUND_S)
+    try:
+        await pipe.up.until(lambda: any(e.category is category for e in pipe.up.of(ErrorFrame)), BOUND_S)
+    except TimeoutError:
+        raise AssertionError(f"no {category}, but {[(e, e.exception) for e in pipe.up.of(ErrorFrame)]}") from None
     return next(e for e in pipe.up.of(ErrorFrame) if e.category is category)
 
 

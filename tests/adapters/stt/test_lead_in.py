@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.stt.lead_in import utterance_start
+from adapters.stt.lead_in import LEAD_IN_S, LONGEST_START_S, LeadIn, utterance_start
 
 RATE_HZ = 16_000
 PLAIN_S = 0.5
@@ -53,3 +53,20 @@ def test_any_audio_has_a_start_on_a_sample_and_never_after_the_plain_one(pcm: by
     start = utterance_start(pcm, rate_hz, confirmation_s=0.2, lead_in_s=0.3)
     assert start % 2 == 0
     assert 0 <= start <= max(0, len(pcm) - 2 * int(PLAIN_S * rate_hz))
+
+
+def test_what_is_kept_is_cut_once_however_it_came() -> None:
+    pcm = np.concatenate([quiet(3.0), sound(0.2)]).tobytes()
+    lead_in = LeadIn()
+    for at in range(0, len(pcm), 2560):
+        lead_in.add(pcm[at : at + 2560], RATE_HZ)
+    assert lead_in.cut(RATE_HZ, 0.2) == pcm[-2 * int(PLAIN_S * RATE_HZ) :]
+    assert lead_in.cut(RATE_HZ, 0.2) == b""
+
+
+def test_a_long_silence_is_not_kept() -> None:
+    lead_in = LeadIn()
+    for _ in range(100):
+        lead_in.add(sound(0.1).tobytes(), RATE_HZ)
+    longest = 2 * (LONGEST_START_S + LEAD_IN_S)
+    assert LONGEST_START_S < len(lead_in.cut(RATE_HZ, 60.0)) / 2 / RATE_HZ <= longest
