@@ -41,10 +41,10 @@ from adapters.llm.build import build_llm
 from adapters.stt.build import build_stt
 from adapters.tts.build import build_tts
 from models.providers import EngineModel, SttType, TtsType
-from pipelines.failover import Candidate, FailoverListener, Switch
-from pipelines.failover_llm import LlmFailover
-from pipelines.failover_stt import SttFailover
-from pipelines.failover_tts import TtsFailover
+from pipelines.failover.failover import Candidate, FailoverListener, Switch
+from pipelines.failover.llm import LlmFailover
+from pipelines.failover.stt import SttFailover
+from pipelines.failover.tts import TtsFailover
 from tests.standins.anthropic import AnthropicStandIn
 from tests.standins.audio import signature
 from tests.standins.base import DEFAULT_KEY

@@ -176,8 +176,8 @@ async def _our_ingress(messages: Sequence[str]) -> None:
     from models.options import CallOptions  # noqa: PLC0415
     from models.vad import EffectiveVad  # noqa: PLC0415
     from pipelines.conversation import Conversation, ConversationSettings, VoiceServices  # noqa: PLC0415
-    from pipelines.inference import InferenceEngine  # noqa: PLC0415
-    from pipelines.stall_watch import StallLimits  # noqa: PLC0415
+    from pipelines.failover.stall_watch import StallLimits  # noqa: PLC0415
+    from pipelines.vad.inference import InferenceEngine  # noqa: PLC0415
 
     stt, llm, tts = _listeners()
     inference = InferenceEngine()
@@ -211,7 +211,7 @@ async def _our_ingress(messages: Sequence[str]) -> None:
 
 
 class _NoPhone:
-    """A `pipelines.media_out.MediaSink` that nobody listens at."""
+    """A `pipelines.media.output.MediaSink` that nobody listens at."""
 
     sample_rate_hz = SAMPLE_RATE_HZ
     frame_ms = 20

@@ -48,28 +48,28 @@ from models.options import CallOptions
 from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
 from models.turn import TurnRecord, TurnTrigger
 from models.vad import EffectiveVad
-from pipelines.barge_in import Decision
-from pipelines.early_answer import EarlyAnswer, EarlyCounts, context_version
 from pipelines.ends_within import ends_within
-from pipelines.failover import Failover, Switch
-from pipelines.failover_news import FailoverNews
-from pipelines.failures import FailureCounter, Seat
-from pipelines.filler import Filler
-from pipelines.greeting_cache import GreetingCache
-from pipelines.greeting_player import GreetingPlayer
-from pipelines.inference import InferenceEngine
-from pipelines.media_in import MediaInput
-from pipelines.media_out import MediaOutput, MediaSink
-from pipelines.phrase_recorder import PhraseRecorder, SpareVoice
-from pipelines.phrases import Phrases
-from pipelines.reply_watch import HangupFrame, ReplyWatch
-from pipelines.smart_turn import TurnAudio
-from pipelines.speech_watch import SpeechWatch
-from pipelines.stall_watch import StallLimits, StallWatch
-from pipelines.turn_end import TurnEndSettings
-from pipelines.turn_ledger import TurnLedger
-from pipelines.turn_start_strategy import BargeInRules, TurnStartStrategy
-from pipelines.turn_strategy import EndOfTurnStrategy
+from pipelines.failover.failover import Failover, Switch
+from pipelines.failover.failures import FailureCounter, Seat
+from pipelines.failover.news import FailoverNews
+from pipelines.failover.reply_watch import HangupFrame, ReplyWatch
+from pipelines.failover.speech_watch import SpeechWatch
+from pipelines.failover.stall_watch import StallLimits, StallWatch
+from pipelines.media.input import MediaInput
+from pipelines.media.output import MediaOutput, MediaSink
+from pipelines.speech.filler import Filler
+from pipelines.speech.greeting_cache import GreetingCache
+from pipelines.speech.greeting_player import GreetingPlayer
+from pipelines.speech.phrase_recorder import PhraseRecorder, SpareVoice
+from pipelines.speech.phrases import Phrases
+from pipelines.turns.barge_in import Decision
+from pipelines.turns.early_answer import EarlyAnswer, EarlyCounts, context_version
+from pipelines.turns.end_strategy import EndOfTurnStrategy
+from pipelines.turns.ledger import TurnLedger
+from pipelines.turns.start_strategy import BargeInRules, TurnStartStrategy
+from pipelines.turns.turn_end import TurnEndSettings
+from pipelines.vad.inference import InferenceEngine
+from pipelines.vad.smart_turn import TurnAudio
 
 _LAST_WORDS_S = 30.0
 """Longest that a goodbye may take before the call is ended all the same, seconds."""

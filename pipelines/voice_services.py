@@ -27,13 +27,13 @@ from models.errors import AicallError
 from models.options import CallOptions
 from models.providers import EngineModel, LlmProvider, SttType, TtsType
 from pipelines.conversation import VoiceServices
-from pipelines.failover import Candidate, Failover
-from pipelines.failover_llm import LlmFailover
-from pipelines.failover_stt import SttFailover
-from pipelines.failover_tts import TtsFailover
-from pipelines.failures import Seat
-from pipelines.phrase_recorder import SpareVoice
+from pipelines.failover.failover import Candidate, Failover
+from pipelines.failover.failures import Seat
+from pipelines.failover.llm import LlmFailover
+from pipelines.failover.stt import SttFailover
+from pipelines.failover.tts import TtsFailover
 from pipelines.prompts import system_instruction
+from pipelines.speech.phrase_recorder import SpareVoice
 
 
 @dataclass(frozen=True, slots=True)

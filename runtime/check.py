@@ -21,8 +21,8 @@ from adapters.store.factory import create_store
 from adapters.stt.table import STT_TABLE
 from adapters.tts.table import TTS_TABLE
 from models.errors import AicallError, InvalidField, ProviderError
-from pipelines.inference import InferenceEngine
-from pipelines.silero import SileroSession, SileroState
+from pipelines.vad.inference import InferenceEngine
+from pipelines.vad.silero import SileroSession, SileroState
 from runtime.server import database_url, secret_key
 from runtime.settings import Settings, load_settings, unknown_variables
 

@@ -8,8 +8,8 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from pipelines.greeting_cache import GreetingCache
-from pipelines.inference import InferenceEngine
+from pipelines.speech.greeting_cache import GreetingCache
+from pipelines.vad.inference import InferenceEngine
 
 
 class EngineMetrics(Collector):

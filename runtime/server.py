@@ -23,9 +23,9 @@ from adapters.preload import EMBEDDED, Preloader
 from adapters.store.factory import create_store
 from adapters.store.keyring import load_or_create_key
 from models.errors import InvalidField
-from pipelines.greeting_cache import GreetingCache
-from pipelines.inference import InferenceEngine
-from pipelines.phrase_recorder import PhraseRecorder
+from pipelines.speech.greeting_cache import GreetingCache
+from pipelines.speech.phrase_recorder import PhraseRecorder
+from pipelines.vad.inference import InferenceEngine
 from runtime.api.app import create_app
 from runtime.api_key import ApiKey, load_or_create_api_key
 from runtime.auto_limit import AutoLimit

@@ -18,9 +18,9 @@ from adapters.breaker import Circuits
 from adapters.clients import SharedClients
 from adapters.preload import Preloader
 from adapters.store.base import Store
-from pipelines.greeting_cache import GreetingCache
-from pipelines.inference import InferenceEngine
-from pipelines.phrase_recorder import PhraseRecorder
+from pipelines.speech.greeting_cache import GreetingCache
+from pipelines.speech.phrase_recorder import PhraseRecorder
+from pipelines.vad.inference import InferenceEngine
 from runtime.calls.live_calls import LiveCalls
 from runtime.capacity import Capacity
 from runtime.metrics import Metrics

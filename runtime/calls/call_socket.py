@@ -51,7 +51,7 @@ class Socket(Protocol):
 
 
 class CallSocket:
-    """A socket and its protocol; also where the bot's audio goes (`pipelines.media_out.MediaSink`).
+    """A socket and its protocol; also where the bot's audio goes (`pipelines.media.output.MediaSink`).
 
     Args:
         socket: The WebSocket, not yet accepted.

@@ -24,13 +24,13 @@ from models.message import Role
 from models.status import AicallStatus
 from models.tools import enabled_tools
 from models.turn import TurnRecord
-from pipelines.barge_in import Decision
 from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
-from pipelines.failover import Switch
-from pipelines.failures import Seat
+from pipelines.failover.failover import Switch
+from pipelines.failover.failures import Seat
+from pipelines.failover.stall_watch import StallLimits
 from pipelines.prompts import substitute
-from pipelines.stall_watch import StallLimits
 from pipelines.tools.dispatch import ToolDispatch
+from pipelines.turns.barge_in import Decision
 from pipelines.voice_services import make_voice_services
 from runtime.calls.admission import Admitted
 from runtime.calls.call_records import CallRecords

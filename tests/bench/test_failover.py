@@ -1,8 +1,8 @@
 import pytest
 
 from bench.failover import SEATS, Figures, measure, p95
-from pipelines.failover import Switch
-from pipelines.failures import Seat
+from pipelines.failover.failover import Switch
+from pipelines.failover.failures import Seat
 
 
 def test_words_are_compared_with_their_number() -> None:

@@ -19,10 +19,10 @@ from pipecat.frames.frames import (
 from pipecat.utils.text.base_text_aggregator import TextType
 
 from models.turn import TurnRecord, TurnTrigger
-from pipelines.failures import Seat
-from pipelines.media_out import TICK_MS, MediaOutput
-from pipelines.stall_watch import StallLimits, StallWatch
-from pipelines.turn_ledger import TurnLedger
+from pipelines.failover.failures import Seat
+from pipelines.failover.stall_watch import StallLimits, StallWatch
+from pipelines.media.output import TICK_MS, MediaOutput
+from pipelines.turns.ledger import TurnLedger
 from tests.pipelines.calls import Phone, now
 from tests.standins.pipeline import Pipe, piped
 from tests.support.virtual_time import VirtualClockLoop

@@ -24,14 +24,14 @@ from models.options import CallOptions
 from models.tools import TOOLS
 from models.turn import TurnRecord
 from models.vad import EffectiveVad
-from pipelines.barge_in import Decision
 from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
-from pipelines.failover import Switch
-from pipelines.failures import Seat
-from pipelines.inference import InferenceEngine
-from pipelines.stall_watch import StallLimits
+from pipelines.failover.failover import Switch
+from pipelines.failover.failures import Seat
+from pipelines.failover.stall_watch import StallLimits
 from pipelines.tools.builtin import BUILTIN
 from pipelines.tools.dispatch import ToolDispatch
+from pipelines.turns.barge_in import Decision
+from pipelines.vad.inference import InferenceEngine
 from tests.pipelines import sounds
 from tests.pipelines.tools.hosts import CallHost
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pipelines.inference import InferenceEngine
+from pipelines.vad.inference import InferenceEngine
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from adapters.llm.build import build_llm
 from adapters.stt.build import build_stt
 from adapters.tts.build import build_tts
 from models.providers import EngineModel, SttType, TtsType
-from pipelines.inference import InferenceEngine
-from pipelines.stall_watch import StallLimits
+from pipelines.failover.stall_watch import StallLimits
+from pipelines.vad.inference import InferenceEngine
 from tests.adapters.vendors import IMPATIENT, KEY
 from tests.pipelines import calls
 from tests.pipelines.calls import GREETING, Call

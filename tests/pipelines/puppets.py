@@ -11,7 +11,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.errors import ErrorCategory
 
 from adapters.breaker import BreakerSettings, Circuit
-from pipelines.failover import Candidate
+from pipelines.failover.failover import Candidate
 
 F = TypeVar("F", bound=Frame)
 

@@ -29,9 +29,9 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy, SpeechTimeoutUserT
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from models.options import CallOptions
-from pipelines.barge_in import Action, Cause, Decision
-from pipelines.hold import HoldPlaybackFrame, ResumePlaybackFrame
-from pipelines.turn_start_strategy import BargeInRules, TurnStartStrategy
+from pipelines.turns.barge_in import Action, Cause, Decision
+from pipelines.turns.hold import HoldPlaybackFrame, ResumePlaybackFrame
+from pipelines.turns.start_strategy import BargeInRules, TurnStartStrategy
 from tests.pipelines.calls import now
 from tests.standins.pipeline import Pipe, piped
 

@@ -7,8 +7,8 @@ import pytest
 
 from models.aicall import EndReason
 from models.turn import TurnTrigger
-from pipelines.inference import InferenceEngine
-from pipelines.smart_turn import SmartTurnEngine
+from pipelines.vad.inference import InferenceEngine
+from pipelines.vad.smart_turn import SmartTurnEngine
 from tests.pipelines import calls
 from tests.pipelines.calls import APPOINTMENT, FAREWELL, GOODBYE, GREETING, HOURS, THE_HOURS, THE_NUMBER, Said
 from tests.pipelines.modelled import clients, modelled, openai, told

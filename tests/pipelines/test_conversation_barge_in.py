@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pipelines.barge_in import Action, Cause, Decision
-from pipelines.inference import InferenceEngine
+from pipelines.turns.barge_in import Action, Cause, Decision
+from pipelines.vad.inference import InferenceEngine
 from tests.pipelines import calls, sounds
 from tests.pipelines.calls import APPOINTMENT, GREETING, HOURS, THE_HOURS, THE_NUMBER, Call
 from tests.pipelines.modelled import clients, openai, told, transcribed

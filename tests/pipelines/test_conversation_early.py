@@ -12,9 +12,9 @@ import pytest
 from adapters.stt.build import build_stt
 from models.aicall import EndReason
 from models.providers import SttType
-from pipelines.early_answer import EarlyCounts
-from pipelines.failures import Seat
-from pipelines.inference import InferenceEngine
+from pipelines.failover.failures import Seat
+from pipelines.turns.early_answer import EarlyCounts
+from pipelines.vad.inference import InferenceEngine
 from tests.adapters.vendors import KEY
 from tests.pipelines import calls, sounds
 from tests.pipelines.calls import Call, Said

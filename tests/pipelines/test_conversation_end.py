@@ -14,9 +14,9 @@ from adapters.clients import VendorLimits
 from adapters.tts.build import build_tts
 from models.aicall import EndReason
 from models.providers import TtsType
-from pipelines.failures import Seat
-from pipelines.inference import InferenceEngine
-from pipelines.stall_watch import StallLimits
+from pipelines.failover.failures import Seat
+from pipelines.failover.stall_watch import StallLimits
+from pipelines.vad.inference import InferenceEngine
 from tests.adapters.vendors import KEY
 from tests.pipelines import calls
 from tests.pipelines.calls import APPOINTMENT, GOODBYE, GREETING, HOURS, THE_HOURS, THE_NUMBER, Call

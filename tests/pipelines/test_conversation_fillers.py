@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.inference import InferenceEngine
-from pipelines.phrase_recorder import SpareVoice
+from pipelines.speech.phrase_recorder import SpareVoice
+from pipelines.vad.inference import InferenceEngine
 from tests.pipelines import calls
 from tests.pipelines.calls import HOURS, RATE_HZ, Call, Host
 from tests.pipelines.modelled import PATIENT, clients, openai, told

@@ -27,8 +27,8 @@ from models.aicall import Aicall
 from models.errors import InvalidField
 from models.providers import EngineModel
 from pipelines.conversation import VoiceServices
-from pipelines.failover import Failover
-from pipelines.failures import Seat
+from pipelines.failover.failover import Failover
+from pipelines.failover.failures import Seat
 from pipelines.voice_services import expected_phrases, make_voice_services
 from tests.adapters.vendors import patient_clients, until
 from tests.models.seeds import AICALL_001

@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 
 from models.aicall import EndReason
-from pipelines.inference import InferenceEngine
+from pipelines.vad.inference import InferenceEngine
 from runtime.ending import end_unattended
 from runtime.server import running_server
 from runtime.services import Services

@@ -3,8 +3,8 @@ from pipecat.frames.frames import TTSAudioRawFrame
 from prometheus_client import CollectorRegistry
 
 from models.vad import EffectiveVad
-from pipelines.greeting_cache import GreetingCache, GreetingKey, Recording
-from pipelines.inference import InferenceEngine
+from pipelines.speech.greeting_cache import GreetingCache, GreetingKey, Recording
+from pipelines.vad.inference import InferenceEngine
 from runtime.engine_metrics import EngineMetrics
 from tests.pipelines import sounds
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
+_READING_S = 0.1
+"""How long a client has to read what was sent before its connection breaks, seconds."""
+
+
 @dataclass
 class Faults:
     """What goes wrong. Every field may be changed at any time; running responses and sessions obey at once.
@@ -75,6 +79,10 @@ class Gate:
             await asyncio.sleep(faults.chunk_delay_s)
             faults = self._faults()
         index = self.passed
+        breaks = [after for after in (faults.drop_after, faults.close_after) if after is not None and index >= after]
+        if breaks and index:
+            # A reset takes away what the client's system has received and the client has not read yet.
+            await asyncio.sleep(_READING_S)
         if faults.drop_after is not None and index >= faults.drop_after:
             reset(self._transport)
             raise ConnectionResetError

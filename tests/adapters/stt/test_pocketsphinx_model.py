@@ -21,7 +21,12 @@ from adapters.stt.pocketsphinx_model import (
 from adapters.tts.espeak import synthesize
 from models.errors import InvalidField
 
-PHRASES = ("what are your opening hours", "i would like to make an appointment", "where are you located", "goodbye")
+PHRASES = (
+    "what are your opening hours",
+    "i would like to make an appointment",
+    "where are you located",
+    "thank you goodbye",
+)
 FOREIGN = (
     "the quick brown fox jumps over the lazy dog",
     "it rained all night in the mountains",

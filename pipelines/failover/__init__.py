@@ -1,0 +1,1 @@
+"""Vendors that fail or stall, and who takes their place."""

@@ -1,0 +1,1 @@
+"""A call's audio in and out of the pipeline."""

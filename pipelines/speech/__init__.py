@@ -1,0 +1,1 @@
+"""What the bot says without asking the model, and what the caller heard of it."""
