@@ -55,7 +55,7 @@ $(READY): requirements-dev.txt pyproject.toml
 LOCK = uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) \
 	--extra anthropic --extra aws --extra cartesia --extra deepgram --extra dialogflow --extra elevenlabs --extra google \
-	--extra hume
+	--extra hume --extra knowledge --extra mcp --extra nats --extra postgresql
 
 lock: ## renew the hash-locked requirements after a change to pyproject.toml
 	@set -eu; \

@@ -14,6 +14,11 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from adapters.store.customers.contract import CustomersStore
+from adapters.store.deliveries.contract import DeliveriesStore
+from adapters.store.knowledge.contract import KnowledgeStore
+from adapters.store.life.contract import LifeStore
+from adapters.store.teams.contract import TeamsStore
 from models.ai import Ai
 from models.aicall import Aicall, EndReason
 from models.event import Event, NewEvent
@@ -62,7 +67,7 @@ class MediaGrant:
     tm_expire: datetime
 
 
-class Store(ABC):
+class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersStore, ABC):
     """Where everything is kept. `customer_id` None means "of any customer" (the runtime itself, never a request).
 
     Contract (checked for every store by ``tests/adapters/store/contract.py``):

@@ -10,11 +10,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from adapters.store import sql_aicalls, sql_ais, sql_events
 from adapters.store.base import MediaGrant, Page, Store
-from adapters.store.database import Database
-from adapters.store.notifier import EventNotifier
+from adapters.store.customers.sql import SqlCustomers
+from adapters.store.deliveries.sql import SqlDeliveries
+from adapters.store.knowledge.sql import SqlKnowledge
+from adapters.store.life.sql import SqlLife
 from adapters.store.rows import ai_from_row, ai_to_row, aicall_from_row, message_from_row
 from adapters.store.secrets import SecretBox
 from adapters.store.tables import store_values
+from adapters.store.teams.sql import SqlTeams
 from models.ai import Ai
 from models.aicall import Aicall, EndReason
 from models.errors import AicallError, InvalidField
@@ -22,27 +25,11 @@ from models.event import Event, NewEvent
 from models.message import Message
 from models.status import AicallStatus
 
-POLL_INTERVAL_S = 0.25
-"""How often the database is asked for events of other processes while somebody waits, seconds."""
-
 _CANARY = "secret_canary"
 
 
-class SqlAlchemyStore(Store):
-    """A store on any `Database`.
-
-    Args:
-        database: Where it is kept.
-        box: Seals and unseals the secrets.
-        poll_interval_s: How late an event of another process is noticed at most, seconds.
-    """
-
-    def __init__(self, database: Database, box: SecretBox, *, poll_interval_s: float = POLL_INTERVAL_S) -> None:
-        self._database = database
-        self._box = box
-        self._notifier = EventNotifier(
-            partial(database.read, sql_events.newest_event_id), poll_interval_s=poll_interval_s
-        )
+class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustomers, Store):
+    """A store on any `Database`."""
 
     async def open(self) -> None:
         """Connect, bring the schema up to date, and check the secret key against the database.
@@ -249,10 +236,6 @@ class SqlAlchemyStore(Store):
             InvalidField: ``after`` is not an event id.
         """
         return await self._notifier.wait(sql_events.parse_event_id(after), timeout_s=timeout_s)
-
-    def _announced(self, event: Event) -> Event:
-        self._notifier.seen(int(event.id))
-        return event
 
 
 def _check_key(connection: Connection, box: SecretBox) -> None:

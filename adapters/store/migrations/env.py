@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from adapters.store.tables import metadata
+from adapters.store.all_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect
 from adapters.store.factory import create_store
 from adapters.store.migrate import downgrade_connection, upgrade_connection
 from adapters.store.sqlite import sqlite_engine
-from adapters.store.tables import metadata
+from adapters.store.all_tables import metadata
 from models.errors import InvalidField
 from tests.adapters.store.samples import KEY, make_ai
 

@@ -1,0 +1,1 @@
+"""The tables that keep customers and their API keys."""

@@ -1,0 +1,1 @@
+"""The tables that keep knowledge bases and their documents."""

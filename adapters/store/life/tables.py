@@ -1,0 +1,1 @@
+"""The tables that keep who runs an AIcall, until when, and what others ask of them."""

@@ -1,0 +1,1 @@
+"""What is kept of teams and their members."""

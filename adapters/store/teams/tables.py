@@ -1,0 +1,1 @@
+"""The tables that keep teams and their members."""
