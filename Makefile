@@ -21,6 +21,7 @@ demo: $(READY) ## place one real call through the real server, on the embedded d
 	@$(BIN)/aicall demo
 
 test: $(READY) ## run the whole test suite
+	@sh .ci/servers || true
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 serve: $(READY) ## run the server on the embedded default

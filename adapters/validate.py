@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from adapters.credentials import resolve_credentials, resolve_options
+from adapters.guard import AddressGuard, allows_private
 from adapters.llm.table import LLM_TABLE
 from adapters.local_models import LocalRow
 from adapters.seats import KEY_FIELDS, OPTION_FIELDS, ProviderRow, Seat
 from adapters.stt.languages import check_model
 from adapters.stt.table import STT_TABLE
+from adapters.tools.mcp import mcp_installed
+from adapters.tools.schemas import meta_problem
 from adapters.tts.table import TTS_TABLE
 from models.ai import AiFields, AiSecrets
 from models.errors import InvalidField
@@ -30,7 +33,8 @@ def validate_ai(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]
     Raises:
         InvalidField: A provider or a model is retired, a provider not available in this version, or its extra missing;
             a key or an option is missing or wrong; the script does not exist; the voice is missing or unknown; the
-            recogniser does not know the language; the same of a fallback. Names the field, of a fallback for example
+            recogniser does not know the language; the same of a fallback; the URL of a tool is none, or not
+            allowed. Names the field, of a fallback for example
             ``parameter.fallback.stt[0].stt_type``.
     """
     options = fields.options
@@ -48,6 +52,7 @@ def validate_ai(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]
     _check_voice(tts, fields.tts_voice_id)
     _check(tts, secrets.tts_key, environ, options.tts_options)
     _check_fallbacks(fields, secrets, environ)
+    _check_tools(fields, environ)
 
 
 def _check_fallbacks(fields: AiFields, secrets: AiSecrets, environ: Mapping[str, str]) -> None:
@@ -59,6 +64,19 @@ def _check_fallbacks(fields: AiFields, secrets: AiSecrets, environ: Mapping[str,
             except InvalidField as error:
                 field = fallback_field(Seat(seat), number, error.field)
                 raise InvalidField(field, error.message) from None
+
+
+def _check_tools(fields: AiFields, environ: Mapping[str, str]) -> None:
+    guard = AddressGuard(allow_private=allows_private(environ))
+    options = fields.options
+    for number, tool in enumerate(options.tools):
+        guard.check_url(f"parameter.tools[{number}].url", tool.url)
+        if wrong := meta_problem(tool.parameters):
+            raise InvalidField(f"parameter.tools[{number}].parameters", wrong)
+    for number, server in enumerate(options.mcp_servers):
+        guard.check_url(f"parameter.mcp_servers[{number}].url", server.url)
+    if options.mcp_servers and not mcp_installed():
+        raise InvalidField("parameter.mcp_servers", "needs the extra mcp: pip install 'aicall-runtime[mcp]'")
 
 
 def _check_fallback(

@@ -175,7 +175,8 @@ async def _our_ingress(messages: Sequence[str]) -> None:
     from adapters.media.twilio import TwilioProtocol  # noqa: PLC0415
     from models.options import CallOptions  # noqa: PLC0415
     from models.vad import EffectiveVad  # noqa: PLC0415
-    from pipelines.conversation import Conversation, ConversationSettings, VoiceServices  # noqa: PLC0415
+    from pipelines.conversation.conversation import Conversation  # noqa: PLC0415
+    from pipelines.conversation.types import ConversationSettings, VoiceServices  # noqa: PLC0415
     from pipelines.failover.stall_watch import StallLimits  # noqa: PLC0415
     from pipelines.vad.inference import InferenceEngine  # noqa: PLC0415
 
@@ -227,7 +228,7 @@ class _NoPhone:
 
 
 class _NoListener:
-    """A `pipelines.conversation.ConversationListener` that listens to nothing."""
+    """A `pipelines.conversation.types.ConversationListener` that listens to nothing."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_args, **_kwargs: None

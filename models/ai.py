@@ -22,6 +22,7 @@ from models.options import SEATS, CallOptions, Language, check_parameter, field_
 from models.providers import DEFAULT_VOICES, EngineModel, SttType, TtsType
 from models.timestamps import NOT_YET, Timestamp
 from models.tools import check_tool_names
+from models.user_tools import declared, header_secrets, without_headers
 from models.vad import EffectiveVad, VadConfig, effective_vad
 
 SECRET_PARAMETERS = ("stt_key", "tts_key")
@@ -45,6 +46,7 @@ class AiSecrets(BaseModel):
         stt_key: Key of the speech-to-text vendor ('' for the vendor's usual variable).
         tts_key: Key of the text-to-speech vendor ('' for the vendor's usual variable).
         fallback_keys: Keys of the fallbacks, by `Fallbacks.key_names`.
+        tool_headers: Headers of the customer's own tools and MCP servers, by their ``secret_name``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +55,7 @@ class AiSecrets(BaseModel):
     stt_key: SecretStr = SecretStr("")
     tts_key: SecretStr = SecretStr("")
     fallback_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    tool_headers: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
 
     def fallback_key(self, name: str) -> SecretStr:
         """Return the key of a fallback; '' when it has none."""
@@ -64,6 +67,10 @@ class AiSecrets(BaseModel):
             name: value.get_secret_value() for name, value in self if isinstance(value, SecretStr)
         }
         document["fallback_keys"] = {name: key.get_secret_value() for name, key in self.fallback_keys.items()}
+        document["tool_headers"] = {
+            name: {header: value.get_secret_value() for header, value in headers.items()}
+            for name, headers in self.tool_headers.items()
+        }
         return document
 
 
@@ -139,6 +146,7 @@ class AiWrite(AiFields):
     engine_key: SecretStr | None = None
     _parameter_secrets: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
     _fallback_keys: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+    _tool_headers: dict[str, dict[str, SecretStr]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -153,6 +161,7 @@ class AiWrite(AiFields):
             self._parameter_secrets[key] = SecretStr(self.parameter[key])
         self.parameter = {key: value for key, value in self.parameter.items() if key not in SECRET_PARAMETERS}
         self._take_fallback_keys()
+        self._take_tool_headers()
         if not self.tts_voice_id:
             default = DEFAULT_VOICES.get(self.tts_type)
             if default is None:
@@ -170,6 +179,12 @@ class AiWrite(AiFields):
             without_keys = fallbacks.model_dump(mode="json", exclude_unset=True, exclude=_FALLBACK_KEYS)
             self.parameter = {**self.parameter, "fallback": without_keys}
 
+    def _take_tool_headers(self) -> None:
+        self._tool_headers = header_secrets(self.options)
+        for key in ("tools", "mcp_servers"):
+            if key in self.parameter:
+                self.parameter = {**self.parameter, key: without_headers(self.parameter[key])}
+
     def secrets(self, kept: AiSecrets | None = None) -> AiSecrets:
         """Return the secrets to store: those given, else those kept from before."""
         kept = kept or AiSecrets()
@@ -180,6 +195,11 @@ class AiWrite(AiFields):
         names = [name for seat in SEATS for name in fallbacks.key_names(seat)]
         keys = {name: self._fallback_keys.get(name, kept.fallback_key(name)) for name in names}
         given["fallback_keys"] = {name: key for name, key in keys.items() if key.get_secret_value()}
+        headers = {
+            it.secret_name: self._tool_headers.get(it.secret_name, kept.tool_headers.get(it.secret_name))
+            for it in declared(self.options)
+        }
+        given["tool_headers"] = {name: values for name, values in headers.items() if values}
         return kept.model_copy(update=given)
 
 

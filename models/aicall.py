@@ -13,6 +13,7 @@ from models.ai import SECRET_PARAMETERS, Ai, NilUuid
 from models.ids import NIL_ID
 from models.options import CallOptions, Language, check_parameter, field_error, named_providers
 from models.status import AicallStatus, transition
+from models.team import Team
 from models.timestamps import NOT_YET, Timestamp
 from models.vad import EffectiveVad
 
@@ -43,17 +44,27 @@ class EndReason(StrEnum):
     """``POST /terminate``, or the AIcall was deleted."""
     STOP_SERVICE = "stop_service"
     """The model ended it by its tool."""
+    CONNECT_CALL = "connect_call"
+    """The model had the caller connected to somebody else."""
+    STOP_FLOW = "stop_flow"
+    """The model ended the whole flow."""
     MAX_DURATION = "max_duration"
     IDLE = "idle"
     """The caller stayed silent."""
+    MAX_SPEND = "max_spend"
+    """It cost as much as one call of its customer may."""
     EXPIRED = "expired"
     """No media connection came in time."""
     DRAIN = "drain"
     """The process was told to stop."""
+    NO_PROGRESS = "no_progress"
+    """The model of a task talked on and on without doing anything."""
     MEDIA_ERROR = "media_error"
     """The phone system broke its protocol, or the socket went silent."""
     PROVIDER_ERROR = "provider_error"
     """A speech or language vendor failed for good."""
+    WORKER_LOST = "worker_lost"
+    """The process that ran it died, and its phone system did not connect again."""
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -62,8 +73,10 @@ class EndReason(StrEnum):
         return self not in {
             EndReason.NONE,
             EndReason.EXPIRED,
+            EndReason.NO_PROGRESS,
             EndReason.MEDIA_ERROR,
             EndReason.PROVIDER_ERROR,
+            EndReason.WORKER_LOST,
             EndReason.INTERNAL_ERROR,
         }
 
@@ -91,7 +104,7 @@ class AicallWrite(BaseModel):
     @field_validator("parameter")
     @classmethod
     def _check_parameter(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for key in (*SECRET_PARAMETERS, "fallback"):
+        for key in (*SECRET_PARAMETERS, "fallback", "tools", "mcp_servers"):
             if key in value:
                 raise field_error(f"parameter.{key}", "belongs to the AI, not to the AIcall")
         return check_parameter(value)
@@ -132,19 +145,28 @@ class Aicall(BaseModel):
     tm_delete: Timestamp = NOT_YET
 
     @classmethod
-    def create(cls, body: AicallWrite, ai: Ai, *, id: UUID, now: datetime) -> Self:  # noqa: A002
-        """Make a new AIcall of an AI, with copies of everything the call runs with."""
+    def create(cls, body: AicallWrite, ai: Ai, *, id: UUID, now: datetime, team: Team | None = None) -> Self:  # noqa: A002
+        """Make a new AIcall of an AI, with copies of everything the call runs with.
+
+        Args:
+            body: What was asked for.
+            ai: The AI; of a team, the start member's.
+            id: The AIcall's id.
+            now: The moment.
+            team: The team, whose ``parameter`` is laid over the AI's own; None for an AI alone.
+        """
         return cls(
             **body.model_dump(exclude={"parameter", "stt_language"}),
             id=id,
             customer_id=ai.customer_id,
+            current_member_id=NIL_ID if team is None else team.start_member_id,
             ai_engine_model=ai.engine_model,
             ai_tts_type=ai.tts_type,
             ai_tts_voice_id=ai.tts_voice_id,
             ai_stt_type=ai.stt_type,
             ai_vad_config=ai.effective_vad,
             ai_smart_turn_enabled=ai.smart_turn_enabled,
-            parameter={**ai.parameter, **body.parameter},
+            parameter={**ai.parameter, **({} if team is None else team.parameter), **body.parameter},
             stt_language=body.stt_language or ai.stt_language,
             tm_create=now,
         )

@@ -4,10 +4,15 @@
     ├── InvalidField            a value breaks its document (HTTP 422)
     ├── NotFound                no such resource (404)
     ├── Conflict                the resource is in a state that forbids this (409)
-    │   └── IllegalTransition   a status move that the table does not list
+    │   ├── IllegalTransition   a status move that the table does not list
+    │   ├── LostLease           another process runs the AIcall now
+    │   └── Changed             another hand changed the resource meanwhile (409; 412 with If-Match)
     ├── Unauthorized            no or wrong credentials (401)
     ├── Forbidden               right credentials, wrong resource or a spent token (403)
     ├── Unavailable             no capacity, draining, or a dependency is down; try again (503)
+    │   └── LimitReached        the customer has as many calls as it may have (429)
+    ├── DeliveryFailed          an event did not reach whom it was sent to
+    ├── ToolFailed              what a tool asks outside of the process did not do it
     ├── MediaProtocolError      a phone system sent something its protocol does not allow
     └── ProviderError           a speech or language vendor refused, stalled or broke off
         ├── ProviderRefusedKey        the key is wrong or revoked
@@ -84,6 +89,17 @@ class IllegalTransition(Conflict):
         self.target = target
 
 
+class Changed(Conflict):
+    """The resource is no longer what the request was made for: another hand changed it meanwhile."""
+
+
+class LostLease(Conflict):
+    """Another process runs the AIcall now: whatever this one still has to say of it does not count."""
+
+    def __init__(self) -> None:
+        super().__init__("another process runs this AIcall now")
+
+
 class Unauthorized(AicallError):
     """No credentials, or wrong ones."""
 
@@ -104,6 +120,45 @@ class Unavailable(AicallError):
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class LimitReached(Unavailable):
+    """The customer has as many calls at the same time as it may have."""
+
+
+class DeliveryFailed(AicallError):
+    """An event did not reach the webhook or the message broker that it was sent to.
+
+    Attributes:
+        code: Stable name of the kind of failure, for dead letters and metrics: ``timeout``, ``unreachable``,
+            ``forbidden_address``, ``http_500``, ``gone``, ….
+        retry_after_s: The other side asked that nothing is sent to it for so long, seconds; None when it did not.
+        gone: The other side wants nothing any more, ever.
+    """
+
+    def __init__(
+        self, code: str, *, retry_after_s: float | None = None, gone: bool = False, retryable: bool = True
+    ) -> None:
+        super().__init__("an event was not delivered")
+        self.code = code
+        self.retry_after_s = retry_after_s
+        self.gone = gone
+        self.retryable = retryable and not gone
+
+
+class ToolFailed(AicallError):
+    """What a tool needs outside of the process did not do what it was asked.
+
+    Attributes:
+        detail: What the other side said about it, for the model; '' for nothing. May hold anything: not for the log.
+        timed_out: Whether the other side said nothing in time.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", retryable: bool = False, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.retryable = retryable
+        self.timed_out = timed_out
 
 
 class MediaProtocolError(AicallError):

@@ -17,6 +17,9 @@ class EventType(StrEnum):
 
     MESSAGE_CREATED = "aimessage_created"
     """Data: the message."""
+    MESSAGE_INTERMEDIATE = "aimessage_intermediate"
+    """Data: ``id`` of the message that will follow, ``aicall_id``, ``role``, ``content`` (what the answer has got since
+    the last one), ``sequence`` (1, 2, 3, … within the message), ``in_reply_to_message_id``."""
     TURN_COMPLETED = "aicall_turn_completed"
     """Data: the turn's latency record (`models.turn.TurnRecord`)."""
     VARIABLES_SET = "aicall_variables_set"
@@ -25,8 +28,14 @@ class EventType(StrEnum):
     """Data: what `models.errors.ProviderError.public` returns, and ``fatal``: whether the call ends by it."""
     PROVIDER_SWITCHED = "aicall_provider_switched"
     """Data: ``seat``, ``from``, ``to``, ``error``, and ``switch_ms``: how long it took."""
+    TOOL_CALLED = "aicall_tool_called"
+    """Data: ``tool_call_id``, ``name``, ``state`` (`models.tools.ToolState`), ``duration_ms``."""
     FILLER_SAID = "aicall_filler_said"
     """Data: ``text``, and ``waits_for``: ``stt``, ``llm``, ``tts`` or ``tool``."""
+    USAGE = "aicall_usage"
+    """Data: what was used since the last one, at the end (`models.usage.Usage.public`)."""
+    TEAM_MEMBER_SWITCHED = "team_member_switched"
+    """Data: ``from_member_id``, ``to_member_id``, ``function_name``."""
 
 
 def status_event_type(status: AicallStatus) -> str:

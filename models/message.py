@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from models.ids import NIL_ID
 from models.timestamps import NOT_YET, Timestamp
+
+
+def _nil_if_none(value: Any) -> Any:
+    return NIL_ID if value is None else value
 
 
 class Role(StrEnum):
@@ -62,6 +67,7 @@ class Message(BaseModel):
         interrupted: Whether the caller cut the assistant off.
         tool_calls: For the assistant: the tools that it called.
         tool_call_id: For a tool: the call that this is the result of.
+        in_reply_to_message_id: In a conversation: the message whose turn this belongs to; nil outside of one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +81,7 @@ class Message(BaseModel):
     interrupted: bool = False
     tool_calls: list[ToolCall] = Field(default_factory=list)
     tool_call_id: str = ""
+    in_reply_to_message_id: Annotated[UUID, BeforeValidator(_nil_if_none)] = NIL_ID
     tm_create: Timestamp
     tm_delete: Timestamp = NOT_YET
 

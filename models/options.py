@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from models.providers import EngineModel, SttType, TtsType
+from models.user_tools import MOST_MCP_SERVERS, MOST_TOOLS, HttpTool, McpServer, wrong_in_tools
 
 MOST_FALLBACKS = 3
 """How many further vendors a seat may have."""
@@ -190,6 +191,7 @@ class CallOptions(BaseModel):
 
     Attributes:
         greeting: Fixed text to say first. Empty: the model speaks first, from ``init_prompt``.
+        context_tokens: How much of the conversation the model is shown, estimated tokens; what is older is summed up.
         max_duration_s: Longest call, seconds; None for the server's own limit.
         idle_timeout_s: Silence of the caller after the bot stopped, seconds, before the caller is asked whether they
             are still there; None for the server's own.
@@ -212,11 +214,15 @@ class CallOptions(BaseModel):
             sentences of the call's language.
         filler_after_s: Silence after the end of the caller's turn before the first filler, seconds.
         apology: What is said when a vendor fails for good, before the call is ended.
+        spent_goodbye: What is said when the call has cost as much as it may, before it is ended; '' for nothing.
+        tools: The customer's own tools.
+        mcp_servers: MCP servers whose tools the model may call.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     greeting: str = ""
+    context_tokens: Annotated[int, Field(strict=True, ge=1_000, le=2_000_000)] = 16_000
     max_duration_s: PositiveSeconds | None = None
     idle_timeout_s: PositiveSeconds | None = None
     idle_limit: Annotated[int, Field(strict=True, ge=0, le=100)] = 2
@@ -234,6 +240,9 @@ class CallOptions(BaseModel):
     filler: Annotated[tuple[FillerText, ...], BeforeValidator(_one_text), Field(max_length=10)] | None = None
     filler_after_s: Annotated[float, Field(strict=True, gt=0, le=30, allow_inf_nan=False)] = 1.5
     apology: str = "I am sorry, there is a technical problem. Please call again later."
+    spent_goodbye: str = "I am sorry, we have come to the end of our time. Thank you for calling. Goodbye."
+    tools: Annotated[tuple[HttpTool, ...], Field(max_length=MOST_TOOLS)] = ()
+    mcp_servers: Annotated[tuple[McpServer, ...], Field(max_length=MOST_MCP_SERVERS)] = ()
 
 
 _MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
@@ -260,17 +269,19 @@ def check_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
         PydanticCustomError: A key has a wrong value; the error names ``parameter.<key>``.
     """
     try:
-        CallOptions.model_validate(parameter)
+        options = CallOptions.model_validate(parameter)
     except ValidationError as error:
         first = error.errors()[0]
         message = _MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         raise field_error(_path(first["loc"]), message) from None
+    if wrong := wrong_in_tools(options):
+        raise field_error(_path(wrong[0]), wrong[1])
     return parameter
 
 
 def _path(loc: Sequence[int | str]) -> str:
     """``parameter.fallback.stt[0].stt_type``."""
-    if loc[:1] != ("fallback",):
+    if loc[:1] not in (("fallback",), ("tools",), ("mcp_servers",)):
         return ".".join(map(str, ("parameter", *loc)))
     return "parameter" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
 

@@ -7,10 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 ALL_TOOLS = "all"
 """The word in ``tool_names`` that enables every tool."""
+
+RUN_LLM = "run_llm"
+"""The argument by which the model says whether it wants to speak again after the result."""
+
+
+class ToolState(StrEnum):
+    """How a tool call ended. Each one ends in exactly one of these."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """The tool could not do it; the model was told why."""
+    CANCELLED = "cancelled"
+    """The caller went on speaking, or the call ended."""
+    TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +34,16 @@ class ToolDefinition:
 
     Attributes:
         name: Function name.
-        description: When to call it, written for the model.
+        description: When to call it and when not, written for the model.
         properties: JSON Schema of each argument.
         required: Arguments that must be given.
         run_llm: Whether the model speaks again after the result, unless the tool fails (a failure always runs it).
+        takes_run_llm: Whether the model may say so itself, by the argument ``run_llm``.
+        effect: Whether it changes something outside that cannot be undone. Such a call goes on when the caller
+            interrupts, and one that the model repeats because of it is not carried out twice.
+        after_goodbye: Whether what was said before is played to its end first, since the tool ends the conversation.
+        deadline_s: Longest it may take, seconds; None for the usual.
+        schema: The arguments' whole JSON Schema, where it is not made of `properties` and `required`.
     """
 
     name: str
@@ -30,15 +51,33 @@ class ToolDefinition:
     properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     required: Sequence[str] = ()
     run_llm: bool = True
+    takes_run_llm: bool = True
+    effect: bool = False
+    after_goodbye: bool = False
+    deadline_s: float | None = None
+    schema: Mapping[str, Any] | None = None
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the arguments' JSON Schema; arguments that it does not name are refused."""
+        """Return the arguments' JSON Schema; arguments that it does not name are refused, unless `schema` allows."""
+        if self.schema is not None:
+            return dict(self.schema)
         return {
             "type": "object",
-            "properties": {name: dict(schema) for name, schema in self.properties.items()},
+            "properties": self.shown_properties(),
             "required": list(self.required),
             "additionalProperties": False,
         }
+
+    def shown_properties(self) -> dict[str, dict[str, Any]]:
+        """Return the JSON Schema of each argument as the model is shown it."""
+        shown = {name: dict(schema) for name, schema in self.properties.items()}
+        if self.takes_run_llm:
+            default = "true" if self.run_llm else "false"
+            shown[RUN_LLM] = {
+                "type": "boolean",
+                "description": f"Whether you want to speak again after the result. Default {default}.",
+            }
+        return shown
 
 
 _ADDRESS: dict[str, Any] = {
@@ -51,73 +90,114 @@ _ADDRESS: dict[str, Any] = {
     "required": ["type", "target"],
     "additionalProperties": False,
 }
-_ADDRESSES: dict[str, Any] = {"type": "array", "items": _ADDRESS, "minItems": 1, "description": "Where to."}
-_STRING_MAP: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+_ADDRESSES: dict[str, Any] = {
+    "type": "array",
+    "items": _ADDRESS,
+    "minItems": 1,
+    "maxItems": 20,
+    "description": "Where to.",
+}
+_STRING_MAP: dict[str, Any] = {"type": "object", "maxProperties": 100, "additionalProperties": {"type": "string"}}
 
 TOOLS: dict[str, ToolDefinition] = {
     tool.name: tool
     for tool in (
         ToolDefinition(
             "connect_call",
-            "Connect the caller to a person, an extension or another number. Call it when the caller asks for someone "
-            "or when you cannot help.",
+            "Connect the caller to a person, an extension or another number; your part of the call ends by it. "
+            "WHEN TO USE: the caller asks for someone, or you cannot help. Say in the same answer that you connect "
+            "them: it is played to its end first. WHEN NOT TO USE: to call somebody else beside this call (create_call)"
+            ", or to end the call (stop_service).",
             {"source": _ADDRESS, "destinations": _ADDRESSES},
             ("destinations",),
             run_llm=False,
+            effect=True,
+            after_goodbye=True,
         ),
         ToolDefinition(
             "send_email",
-            "Send an email.",
+            "Send an email. WHEN TO USE: the caller wants something in writing by email and has given the address; "
+            "read the address back before. WHEN NOT TO USE: for a text message to a phone (send_message).",
             {
-                "destinations": _ADDRESSES,
-                "subject": {"type": "string", "description": "Subject line."},
-                "content": {"type": "string", "description": "Body, plain text."},
+                "destinations": {**_ADDRESSES, "description": "Recipients: type email, target the email address."},
+                "subject": {"type": "string", "minLength": 1, "maxLength": 250, "description": "Subject line."},
+                "content": {"type": "string", "maxLength": 50_000, "description": "Body, plain text."},
             },
             ("destinations", "subject", "content"),
+            effect=True,
         ),
         ToolDefinition(
             "send_message",
-            "Send a text message (SMS).",
+            "Send a text message (SMS). WHEN TO USE: the caller wants a confirmation, an address or a link on their "
+            "phone. WHEN NOT TO USE: to answer what the caller said; speak instead.",
             {
                 "source": _ADDRESS,
                 "destinations": _ADDRESSES,
-                "text": {"type": "string", "description": "The message."},
+                "text": {"type": "string", "minLength": 1, "maxLength": 2_000, "description": "The message."},
             },
             ("destinations", "text"),
+            effect=True,
         ),
         ToolDefinition(
             "stop_media",
-            "Stop what is playing to the caller at once, your own voice included.",
+            "Stop what is playing to the caller at once, your own voice included. WHEN TO USE: the caller asks you to "
+            "stop talking or to stop the music. WHEN NOT TO USE: to end the call (stop_service).",
             run_llm=False,
         ),
         ToolDefinition(
             "stop_service",
-            "End your part of the call. Say goodbye in the same answer: it is played to its end first. Call it when "
-            "the caller says goodbye or the task is done.",
+            "End your part of the call. WHEN TO USE: the caller says goodbye, or the task is done. Say goodbye in the "
+            "same answer: it is played to its end first. WHEN NOT TO USE: the caller still wants something, or wants "
+            "to speak to a person (connect_call).",
             run_llm=False,
+            takes_run_llm=False,
         ),
-        ToolDefinition("stop_flow", "End the whole call flow, whatever would come after you.", run_llm=False),
+        ToolDefinition(
+            "stop_flow",
+            "End the whole call flow, whatever would come after you. WHEN TO USE: the call is to be over altogether. "
+            "Say goodbye in the same answer: it is played to its end first. WHEN NOT TO USE: something is to follow "
+            "your part of the call (stop_service).",
+            run_llm=False,
+            takes_run_llm=False,
+            effect=True,
+            after_goodbye=True,
+        ),
         ToolDefinition(
             "set_variables",
-            "Remember values for the rest of the call and for the systems behind it.",
+            "Remember values for the rest of the call and for the systems behind it. WHEN TO USE: the caller has given "
+            "something that will be needed later: a name, a number, a decision. WHEN NOT TO USE: to say something.",
             {"variables": {**_STRING_MAP, "minProperties": 1, "description": "Names and values, both text."}},
             ("variables",),
         ),
-        ToolDefinition("get_variables", "Read all values remembered so far."),
+        ToolDefinition(
+            "get_variables",
+            "Read all values remembered so far. WHEN TO USE: you need what the systems around this call know of it. "
+            "WHEN NOT TO USE: for what was said in this conversation; you know it.",
+        ),
         ToolDefinition(
             "get_aicall_messages",
-            "Read the messages of an AI call: this one when no id is given, or an earlier one.",
+            "Read the messages of an AI call: this one when no id is given, or an earlier one. WHEN TO USE: the caller "
+            "refers to an earlier call whose id you know. WHEN NOT TO USE: for what was said just now.",
             {"aicall_id": {"type": "string", "format": "uuid", "description": "Id of the AI call; default this one."}},
         ),
         ToolDefinition(
             "search_knowledge",
-            "Search the knowledge base for facts before answering from memory.",
-            {"query": {"type": "string", "minLength": 1, "description": "What to look for."}},
+            "Search the knowledge base. WHEN TO USE: before you answer a question on facts: products, prices, rules, "
+            "opening hours. WHEN NOT TO USE: for small talk, or for what the caller has told you.",
+            {
+                "query": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 1_000,
+                    "description": "What to look for, in full words.",
+                }
+            },
             ("query",),
         ),
         ToolDefinition(
             "create_call",
-            "Place a new, independent outgoing call.",
+            "Place a new, independent outgoing call. WHEN TO USE: somebody else is to be called, now, beside this "
+            "call. WHEN NOT TO USE: to connect this caller to somebody (connect_call).",
             {
                 "flow_id": {"type": "string", "format": "uuid", "description": "Flow that the new call runs."},
                 "source": _ADDRESS,
@@ -125,6 +205,7 @@ TOOLS: dict[str, ToolDefinition] = {
                 "variables": {**_STRING_MAP, "description": "Variables of the new call."},
             },
             ("destinations",),
+            effect=True,
         ),
     )
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from loguru import logger
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
 from pydantic import SecretStr
 
 from adapters.breaker import Circuit, Circuits
@@ -26,7 +27,7 @@ from models.aicall import Aicall
 from models.errors import AicallError
 from models.options import CallOptions
 from models.providers import EngineModel, LlmProvider, SttType, TtsType
-from pipelines.conversation import VoiceServices
+from pipelines.conversation.types import VoiceServices
 from pipelines.failover.failover import Candidate, Failover
 from pipelines.failover.failures import Seat
 from pipelines.failover.llm import LlmFailover
@@ -34,6 +35,9 @@ from pipelines.failover.stt import SttFailover
 from pipelines.failover.tts import TtsFailover
 from pipelines.prompts import system_instruction
 from pipelines.speech.phrase_recorder import SpareVoice
+from pipelines.team.listening_seat import ListeningSeat
+from pipelines.team.plan import SeatPlan, VoicePlan
+from pipelines.team.seat import MemberSeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class _Choice:
     options: Mapping[str, str]
     make: Callable[[], FrameProcessor]
     identity: Callable[[], str] = str
+    same: Hashable = None
+    """What makes the service another one, besides the vendor, its key and its options."""
 
 
 def make_voice_services(
@@ -109,6 +115,130 @@ def make_voice_services(
         circuits={name: circuit for name, seat in seats.items() if (circuit := seat.only_circuit()) is not None},
         may_speculate=all(Capability.STATEFUL not in choice.row.capabilities for choice in seats[Seat.LLM].choices),
     )
+
+
+def plan_voice(
+    aicall: Aicall,
+    secrets: AiSecrets,
+    *,
+    init_prompt: str,
+    variables: Mapping[str, str],
+    sample_rate_hz: int,
+    stop_secs: float,
+    clients: SharedClients,
+    environ: Mapping[str, str],
+    circuits: Circuits,
+) -> VoicePlan:
+    """Say how recogniser, model and voice of a team's member are made; nothing is made yet.
+
+    Args:
+        aicall: What the call runs with while that member has it.
+        secrets: The keys of the member's AI.
+        init_prompt: Its system prompt.
+        variables: As in `make_voice_services`.
+        sample_rate_hz: As in `make_voice_services`.
+        stop_secs: The VAD's silence window while that member has the call, seconds.
+        clients: As in `make_voice_services`.
+        environ: As in `make_voice_services`.
+        circuits: What the process knows of the vendors.
+    """
+    calls = _CallParts(
+        aicall,
+        secrets,
+        system_instruction=system_instruction(init_prompt, aicall.parameter, variables),
+        variables=variables,
+        sample_rate_hz=sample_rate_hz,
+        stop_secs=stop_secs,
+        clients=clients,
+        environ=environ,
+    )
+    models, voices = calls.models(), calls.voices()
+
+    def plan(seat: Seat, choices: Sequence[_Choice], failover: Callable[[Sequence[Candidate]], Failover]) -> SeatPlan:
+        return SeatPlan(
+            key=tuple(
+                (choice.row.name, choice.key, *sorted(choice.options.items()), choice.same) for choice in choices
+            ),
+            provider=choices[0].row.name,
+            make=lambda: _Seat(seat, choices, circuits, environ).service(failover),
+            circuit=lambda: _Seat(seat, choices, circuits, environ).only_circuit(),
+        )
+
+    return VoicePlan(
+        seats={
+            Seat.STT: plan(Seat.STT, calls.recognisers(), SttFailover),
+            Seat.LLM: plan(Seat.LLM, models, LlmFailover),
+            Seat.TTS: plan(Seat.TTS, voices, TtsFailover),
+        },
+        may_speculate=all(Capability.STATEFUL not in choice.row.capabilities for choice in models),
+        spare_voice=lambda: SpareVoice(voices[0].identity(), voices[0].make, sample_rate_hz),
+    )
+
+
+def make_team_services(first: VoicePlan, *, may_speculate: bool) -> VoiceServices:
+    """Make the services of the member that has the call at first; those of others take their seats later.
+
+    Args:
+        first: That member's.
+        may_speculate: Whether every member's model may be asked for an answer that is then not used.
+
+    Raises:
+        InvalidField: A provider cannot be used here, or its key is missing, and the AI names no other that can.
+    """
+    spare = first.spare_voice()
+    return VoiceServices(
+        stt=ListeningSeat(first.seats[Seat.STT]),
+        llm=MemberSeat(Seat.LLM, first.seats[Seat.LLM]),
+        tts=MemberSeat(Seat.TTS, first.seats[Seat.TTS]),
+        voice_identity=spare.identity,
+        spare_voice=spare,
+        may_speculate=may_speculate,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelService:
+    """The model of a conversation in writing, made for it.
+
+    Attributes:
+        llm: The model, or several.
+        provider: The vendor that it begins with.
+        circuit: What the process knows of the vendor, where there is but one.
+    """
+
+    llm: LLMService[Any] | Failover
+    provider: str
+    circuit: Circuit | None
+
+
+def make_model(
+    aicall: Aicall,
+    secrets: AiSecrets,
+    *,
+    init_prompt: str,
+    variables: Mapping[str, str],
+    clients: SharedClients,
+    environ: Mapping[str, str],
+    circuits: Circuits,
+) -> ModelService:
+    """Make the model alone; no connection is opened yet. Arguments as in `make_voice_services`.
+
+    Raises:
+        InvalidField: The model cannot be used here, or its key is missing, and the AI names no other that can.
+    """
+    parts = _CallParts(
+        aicall,
+        secrets,
+        system_instruction=system_instruction(init_prompt, aicall.parameter, variables),
+        variables=variables,
+        sample_rate_hz=0,
+        stop_secs=0,
+        clients=clients,
+        environ=environ,
+    )
+    seat = _Seat(Seat.LLM, parts.models(), circuits, environ)
+    llm: Any = seat.service(LlmFailover)
+    return ModelService(llm, seat.first_choice(llm).row.name, seat.only_circuit())
 
 
 class _Seat:
@@ -193,6 +323,8 @@ class _CallParts:
         return choices
 
     def _recogniser(self, name: SttType, key: SecretStr, language: str, options: Mapping[str, str]) -> _Choice:
+        phrases = expected_phrases(EngineModel.parse(self._aicall.ai_engine_model))
+
         def make() -> FrameProcessor:
             return build_stt(
                 name,
@@ -202,11 +334,12 @@ class _CallParts:
                 stop_secs=self._stop_secs,
                 resources=self._clients,
                 environ=self._environ,
-                phrases=expected_phrases(EngineModel.parse(self._aicall.ai_engine_model)),
+                phrases=phrases,
                 options=options,
             )
 
-        return _Choice(STT_TABLE[name], key, options, make)
+        same = (language, self._sample_rate_hz, self._stop_secs, *phrases)
+        return _Choice(STT_TABLE[name], key, options, make, same=same)
 
     def models(self) -> list[_Choice]:
         """Return the language models."""
@@ -232,7 +365,8 @@ class _CallParts:
                 variables=self._variables,
             )
 
-        return _Choice(LLM_TABLE[engine.provider], key, options, make)
+        same = (str(engine), self._system_instruction, self._aicall.stt_language)
+        return _Choice(LLM_TABLE[engine.provider], key, options, make, same=same)
 
     def voices(self) -> list[_Choice]:
         """Return the voices."""
@@ -260,6 +394,7 @@ class _CallParts:
             options,
             make=lambda: build_tts(name, **how),
             identity=lambda: voice_identity(name, **how),
+            same=(voice, self._aicall.stt_language),
         )
 
 

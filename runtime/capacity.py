@@ -58,7 +58,16 @@ class Capacity:
         self._draining = draining
         self._engine_busy = engine_busy
         self._on_refused = on_refused
+        self._room_elsewhere: Callable[[], bool] = lambda: False
         self._taken = 0
+
+    def is_shared(self, room_elsewhere: Callable[[], bool]) -> None:
+        """Note that other processes take calls too, so that nobody is told to come back later while one has room.
+
+        Args:
+            room_elsewhere: Returns whether another process behind the same port would take a call.
+        """
+        self._room_elsewhere = room_elsewhere
 
     @property
     def taken(self) -> int:
@@ -83,13 +92,14 @@ class Capacity:
         return None if busy is None else Refusal(busy.value)
 
     def check(self) -> None:
-        """Do nothing while a call would be taken.
+        """Do nothing while a call would be taken, by this process or by another one behind the same port.
 
         Raises:
             Unavailable: It would be refused; the message says why.
         """
-        if refusal := self.refusal():
-            raise Unavailable(_MESSAGES[refusal], retry_after_s=RETRY_AFTER_S)
+        refusal = self.refusal()
+        if refusal and not self._room_elsewhere():
+            raise _refused(refusal)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -100,7 +110,7 @@ class Capacity:
         """
         if refusal := self.refusal():
             self._on_refused(refusal)
-        self.check()
+            raise _refused(refusal)
         self._taken += 1
         try:
             yield
@@ -116,3 +126,7 @@ class Capacity:
         """
         if self._auto:
             self._auto.observe(lag_s=lag_s, loop_busy=loop_busy, engine_busy=self._engine_busy(), calls=self._taken)
+
+
+def _refused(refusal: Refusal) -> Unavailable:
+    return Unavailable(_MESSAGES[refusal], retry_after_s=RETRY_AFTER_S)

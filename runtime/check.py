@@ -108,13 +108,14 @@ async def _database(settings: Settings) -> CheckResult:
         try:
             await store.open()
             await store.ping()
+            revision = await store.schema_revision()
         finally:
             await store.close()
     except InvalidField as error:
         return CheckResult("database", ok=False, detail=f"{error.field}: {error.message}")
     except (AicallError, OSError) as error:
         return CheckResult("database", ok=False, detail=str(error))
-    return CheckResult("database", ok=True, detail="opens, is up to date, and the secret key fits")
+    return CheckResult("database", ok=True, detail=f"opens, is at revision {revision}, and the secret key fits")
 
 
 async def _models() -> CheckResult:

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from models.errors import AicallError, InvalidField
+from runtime.exits import explain
 from runtime.logs import configure_logging
-from runtime.settings import BASE_URL_PREFIX, CONFIG_FILE, describe_settings, load_settings
+from runtime.settings import BASE_URL_PREFIX, CONFIG_FILE, Settings, describe_settings, load_settings
 
 app = typer.Typer(
     name="aicall",
@@ -67,26 +68,39 @@ def serve(
     """Run the HTTP API and the media WebSockets on one port.
 
     Prints one line "listening on http://HOST:PORT" on stdout when ready. SIGTERM drains: no new calls, live ones run
-    to their end. A second one ends at once.
+    to their end. A second one ends at once. With several processes, SIGHUP replaces them one after the other.
     """
+    given = {
+        "host": host,
+        "port": port,
+        "data_dir": data,
+        "database": database,
+        "processes": processes,
+        "max_calls": max_calls,
+    }
     try:
-        settings = load_settings(
-            host=host, port=port, data_dir=data, database=database, processes=processes, max_calls=max_calls
-        )
+        settings = load_settings(**given)
         configure_logging(settings.log_level)
-        # Importing the server takes seconds of CPU, which `--help` does without.
-        from runtime.server import serve as run_server  # noqa: PLC0415
+        code = _serve_in_several(settings, given) if settings.processes > 1 else _serve_in_one(settings)
+    except (AicallError, OSError) as error:
+        code, text = explain(error)
+        _complain(text)
+    if code:
+        raise typer.Exit(code)
 
-        asyncio.run(run_server(settings))
-    except InvalidField as error:
-        _complain(f"{error.field}: {error.message}")
-        raise typer.Exit(2) from None
-    except AicallError as error:
-        _complain(error.message)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        _complain(f"cannot start: {error.strerror or error}")
-        raise typer.Exit(1) from None
+
+def _serve_in_one(settings: Settings) -> int:
+    # Importing the server takes seconds of CPU, which `--help` does without.
+    from runtime.server import serve as run_server  # noqa: PLC0415
+
+    asyncio.run(run_server(settings))
+    return 0
+
+
+def _serve_in_several(settings: Settings, given: dict[str, Any]) -> int:
+    from runtime.supervisor.supervisor import supervise  # noqa: PLC0415
+
+    return asyncio.run(supervise(settings, given))
 
 
 @app.command()

@@ -38,19 +38,6 @@ async def end_unattended(services: Services, aicall_id: UUID, reason: EndReason)
     return await services.store.get_aicall(aicall_id, customer_id=None)
 
 
-async def end_aicall(services: Services, aicall: Aicall, reason: EndReason) -> Aicall:
-    """End an AIcall wherever it is: through its worker when it runs in this process, else in the store alone.
-
-    Returns:
-        The AIcall afterwards.
-    """
-    if is_final(aicall.status):
-        return aicall
-    if await services.live_calls.terminate(aicall.id, reason):
-        return await services.store.get_aicall(aicall.id, customer_id=None)
-    return await end_unattended(services, aicall.id, reason)
-
-
 async def wait_ended(store: Store, aicall_id: UUID, *, timeout_s: float) -> bool:
     """Wait until an AIcall is ``terminated``.
 

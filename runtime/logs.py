@@ -38,6 +38,10 @@ _LIBRARY_LEVELS = {"TRACE": logging.DEBUG, "DEBUG": logging.INFO}
 """From which level on libraries that use the standard logging are written; WARNING otherwise."""
 
 
+def _format(process: str) -> str:
+    return _FORMAT.replace(" {name}", f" [{process}] {{name}}") if process else _FORMAT
+
+
 def redact(text: str) -> str:
     """Blot out media tokens, credentials in headers and parameters, and passwords in URLs."""
     for pattern, replacement in _PATTERNS:
@@ -59,13 +63,14 @@ class _ToLoguru(logging.Handler):
         logger.opt(depth=depth, exception=record.exc_info).log(level, "{}", record.getMessage())
 
 
-def configure_logging(level: LogLevel, stream: TextIO | None = None) -> None:
+def configure_logging(level: LogLevel, stream: TextIO | None = None, *, process: str = "") -> None:
     """Replace every loguru sink by one redacted stream, and route the standard library's logging into it.
 
     Args:
         level: Least severe level to write. Libraries on the standard logging write from WARNING on, at DEBUG
             from INFO on and at TRACE from DEBUG on.
         stream: Where to; None for stderr.
+        process: What tells this process from others that write to the same stream; stands in each line.
     """
     # Pipecat would write whole conversations; read when a language-model service is made.
     os.environ["PIPECAT_LOG_LLM_CONTEXT"] = "off"
@@ -77,6 +82,6 @@ def configure_logging(level: LogLevel, stream: TextIO | None = None) -> None:
 
     logger.remove()
     # With `diagnose`, tracebacks would show the values of variables: keys among them.
-    logger.add(write, level=level, format=_FORMAT, backtrace=False, diagnose=False)
+    logger.add(write, level=level, format=_format(process), backtrace=False, diagnose=False)
     library_level = _LIBRARY_LEVELS.get(level, logging.WARNING)
     logging.basicConfig(handlers=[_ToLoguru()], level=library_level, force=True)

@@ -3,52 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
+import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import TextIO
 
 import uvicorn
-from fastapi import FastAPI
 from loguru import logger
+from starlette.types import ASGIApp
 
 from adapters.breaker import Circuits
 from adapters.clients import SharedClients, VendorLimits
 from adapters.preload import EMBEDDED, Preloader
 from adapters.store.factory import create_store
 from adapters.store.keyring import load_or_create_key
-from models.errors import InvalidField
 from pipelines.speech.greeting_cache import GreetingCache
 from pipelines.speech.phrase_recorder import PhraseRecorder
 from pipelines.vad.inference import InferenceEngine
 from runtime.api.app import create_app
 from runtime.api_key import ApiKey, load_or_create_api_key
 from runtime.auto_limit import AutoLimit
+from runtime.calls.keeping import keep_lives
 from runtime.calls.live_calls import LiveCalls
 from runtime.calls.web_socket import CallWebSocket
 from runtime.capacity import Capacity
 from runtime.circuit_metrics import CircuitMetrics
+from runtime.delivery.running import delivering
 from runtime.engine_metrics import EngineMetrics
+from runtime.knowledge import open_knowledge
+from runtime.listener import base_url, listening_socket, received_signals, tell_new_key
 from runtime.loop_watch import LoopPeriod, LoopWatch
 from runtime.metrics import Metrics
 from runtime.rehearsal import loaded_for_good, rehearse
-from runtime.services import Services
+from runtime.services import Services, utc_now
 from runtime.settings import Settings
 from runtime.stall_witness import StallWitness
+from runtime.supervisor.entrance import Entrance
 from runtime.sweeper import keep_sweeping
+from runtime.text.attend import keep_attending
+from runtime.tool_desk import open_tool_desk
 
 MAX_MESSAGE_BYTES = 1_048_576
 """Largest WebSocket message that is taken in."""
 
 SECRET_KEY_FILE = "secret_key"  # noqa: S105
 DATABASE_FILE = "aicall.db"
-
-_BACKLOG = 2048
 
 _CLOSE_TIMEOUT_S = 5
 """How long open responses may take to end once the server stops, seconds."""
@@ -112,7 +115,12 @@ def secret_key(settings: Settings) -> str:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, api_key: ApiKey | None = None, inference: InferenceEngine | None = None, warm: bool = False
+    settings: Settings,
+    *,
+    api_key: ApiKey | None = None,
+    inference: InferenceEngine | None = None,
+    warm: bool = False,
+    scrape: Callable[[], Awaitable[bytes]] | None = None,
 ) -> AsyncIterator[Services]:
     """Open everything that requests and calls need, models loaded, and release it afterwards.
 
@@ -121,6 +129,7 @@ async def open_services(
         api_key: The API's key, when it was loaded already.
         inference: Loaded models that are the caller's to close; None loads them.
         warm: Whether to do now what otherwise the first call of each vendor does: imports, clients.
+        scrape: Returns the metrics of all processes behind the port; None where this is the only one.
 
     Raises:
         InvalidField: A setting is wrong.
@@ -151,6 +160,8 @@ async def open_services(
         metrics.watch_engine(EngineMetrics(inference, greetings))
         circuits = Circuits(time.monotonic)
         metrics.watch_engine(CircuitMetrics(circuits))
+        tools = await opened.enter_async_context(open_tool_desk(settings, clients, os.environ, utc_now))
+        knowledge = await opened.enter_async_context(open_knowledge(settings, store))
         yield Services(
             settings=settings,
             store=store,
@@ -164,6 +175,9 @@ async def open_services(
             preloader=preloader,
             circuits=circuits,
             api_key=key.secret,
+            scrape=scrape,
+            tools=tools,
+            knowledge=knowledge,
         )
 
 
@@ -204,7 +218,12 @@ def _watched_loop(services: Services) -> Iterator[None]:
 
 @asynccontextmanager
 async def running_server(
-    settings: Settings, *, api_key: ApiKey | None = None, inference: InferenceEngine | None = None, warm: bool = False
+    settings: Settings,
+    *,
+    api_key: ApiKey | None = None,
+    inference: InferenceEngine | None = None,
+    warm: bool = False,
+    entrance: Entrance | None = None,
 ) -> AsyncIterator[tuple[str, Services]]:
     """Run a server in this event loop while the context lasts; then end its calls and stop it.
 
@@ -214,6 +233,7 @@ async def running_server(
         inference: Loaded models that are the caller's to close; None loads them.
         warm: Whether to do now what otherwise the first calls and requests do: imports, clients, routes; and to tell
             the garbage collector that what is loaded stays. For a process that does nothing else.
+        entrance: Where connections come from when another process accepts them; None to listen here.
 
     Yields:
         Its base URL, ``http://HOST:PORT`` with the real port, and its services.
@@ -223,32 +243,44 @@ async def running_server(
         Unavailable: The database does not answer.
         OSError: The data folder or the address cannot be used.
     """
-    async with open_services(settings, api_key=api_key, inference=inference, warm=warm) as services:
+    scrape = entrance.scrape if entrance else None
+    async with (
+        open_services(settings, api_key=api_key, inference=inference, warm=warm, scrape=scrape) as services,
+        delivering(services),
+    ):
         with ExitStack() as held:
-            listener = held.enter_context(_listener(settings))
+            listeners = [held.enter_context(listening_socket(settings))] if entrance is None else []
             held.enter_context(_without_false_alarms())
-            base_url = _base_url(listener)
+            url = base_url(listeners[0]) if entrance is None else entrance.base_url
             app = create_app(services)
             if warm:
                 await rehearse(app)
                 held.enter_context(loaded_for_good())
             held.enter_context(_watched_loop(services))
-            server = _Uvicorn(_config(app))
-            serving = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
+            server = _Uvicorn(_config(app if entrance is None else entrance.around(app)))
+            serving = asyncio.create_task(server.serve(sockets=listeners), name="http server")
             sweeping = asyncio.create_task(keep_sweeping(services), name="sweeper")
+            keeping = asyncio.create_task(keep_lives(services), name="lives")
+            attending = asyncio.create_task(keep_attending(services), name="conversations")
             try:
                 await server.wait_listening(serving)
-                yield base_url, services
+                if entrance is not None:
+                    held.callback(entrance.close)
+                    entrance.open(server, services)
+                yield url, services
             finally:
+                attending.cancel()
                 await services.live_calls.drain(0)
+                await services.texts.close()
                 services.closing.set()
                 server.should_exit = True
                 sweeping.cancel()
-                await asyncio.wait((serving, sweeping))
+                keeping.cancel()
+                await asyncio.wait((serving, sweeping, keeping, attending))
 
 
 async def serve(settings: Settings, stdout: TextIO | None = None) -> None:
-    """Serve until told to stop.
+    """Serve in this one process until told to stop; `runtime.supervisor` serves with several.
 
     The first SIGTERM or SIGINT drains: no new calls, live ones go on until they end or ``drain_timeout_s`` is over.
     The second ends the live calls at once.
@@ -262,23 +294,21 @@ async def serve(settings: Settings, stdout: TextIO | None = None) -> None:
         Unavailable: The database does not answer.
         OSError: The data folder or the address cannot be used.
     """
-    if settings.processes > 1:
-        raise InvalidField("processes", "more than one is not available in this version")
     api_key = load_or_create_api_key(settings)
-    with stop_signals() as signals:
-        async with running_server(settings, api_key=api_key, warm=True) as (base_url, services):
-            if api_key.created_in:
-                _tell_new_key(api_key)
+    with received_signals() as signals:
+        async with running_server(settings, api_key=api_key, warm=True) as (url, services):
+            tell_new_key(api_key)
             out = stdout or sys.stdout
-            out.write(f"listening on {base_url}\n")
+            out.write(f"listening on {url}\n")
             out.flush()
             await signals.get()
             logger.info("draining: {} live calls", len(services.live_calls))
-            await _drain(services, signals)
+            await drain(services, signals)
     logger.info("stopped")
 
 
-async def _drain(services: Services, signals: asyncio.Queue[int]) -> None:
+async def drain(services: Services, signals: asyncio.Queue[int]) -> None:
+    """Take no new calls and wait for the live ones, until ``drain_timeout_s`` is over or a signal comes."""
     draining = asyncio.create_task(services.live_calls.drain(services.settings.drain_timeout_s), name="drain")
     again = asyncio.create_task(signals.get(), name="second signal")
     try:
@@ -289,7 +319,7 @@ async def _drain(services: Services, signals: asyncio.Queue[int]) -> None:
         await asyncio.gather(draining, again, return_exceptions=True)
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         ws=CallWebSocket,
@@ -303,48 +333,3 @@ def _config(app: FastAPI) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
     )
-
-
-@contextmanager
-def _listener(settings: Settings) -> Iterator[socket.socket]:
-    infos = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-    )
-    family, kind, protocol, _, address = infos[0]
-    # The protocol is given, since asyncio switches Nagle's algorithm off only for sockets that say they are TCP; with
-    # it on, an answer in two pieces waits 40 ms for the other side's delayed acknowledgement.
-    with socket.socket(family, kind, protocol) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-        yield listener
-
-
-def _base_url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextmanager
-def stop_signals() -> Iterator[asyncio.Queue[int]]:
-    """Collect SIGTERM and SIGINT of this process."""
-    loop = asyncio.get_running_loop()
-    received: asyncio.Queue[int] = asyncio.Queue()
-    handled = (signal.SIGTERM, signal.SIGINT)
-    for number in handled:
-        loop.add_signal_handler(number, received.put_nowait, int(number))
-    try:
-        yield received
-    finally:
-        for number in handled:
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)
-
-
-def _tell_new_key(api_key: ApiKey) -> None:
-    # Past the log, which blots keys out and is kept.
-    sys.stderr.write(
-        f"API key, shown this once: {api_key.secret.get_secret_value()}\n(generated; kept in {api_key.created_in})\n"
-    )
-    sys.stderr.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
@@ -20,11 +20,14 @@ from adapters.preload import Preloader
 from adapters.store.base import Store
 from pipelines.speech.greeting_cache import GreetingCache
 from pipelines.speech.phrase_recorder import PhraseRecorder
+from pipelines.tools.host import ToolDesk
 from pipelines.vad.inference import InferenceEngine
 from runtime.calls.live_calls import LiveCalls
 from runtime.capacity import Capacity
+from runtime.knowledge import KnowledgeDesk
 from runtime.metrics import Metrics
 from runtime.settings import Settings
+from runtime.text.desk import TextDesk
 
 
 def utc_now() -> datetime:
@@ -51,7 +54,13 @@ class Services:
         api_key: Bearer key of the HTTP API.
         clock: Returns the present moment, in UTC.
         environ: Environment variables, for vendor keys and endpoints.
+        tools: What the tools of calls reach outside of the process.
         closing: Set when the server stops: endless responses end then.
+        webhooks_changed: Set by whoever changed webhooks or dead letters, for the relay to look at them at once.
+        texts: The conversations and tasks in which this process does something at the moment.
+        scrape: Returns the metrics of all processes behind the port, in the Prometheus text format; None where this
+            is the only one.
+        knowledge: Makes the vectors of knowledge bases, where they have any.
     """
 
     settings: Settings
@@ -68,7 +77,12 @@ class Services:
     circuits: Circuits = field(default_factory=lambda: Circuits(time.monotonic))
     clock: Callable[[], datetime] = utc_now
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    tools: ToolDesk = field(default_factory=ToolDesk, repr=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    webhooks_changed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    scrape: Callable[[], Awaitable[bytes]] | None = None
+    texts: TextDesk = field(default_factory=TextDesk)
+    knowledge: KnowledgeDesk = field(default_factory=KnowledgeDesk, repr=False)
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -28,6 +28,7 @@ ENVIRONMENT_ONLY = frozenset({"AICALL_ALLOW_PRIVATE_ENDPOINTS", "AICALL_MODELS_D
 Admission = Literal["auto", "fixed"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)]
 
 
 def default_data_dir() -> Path:
@@ -71,7 +72,11 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, AfterValidator(_expand_home)] = Field(
         default_factory=default_data_dir, description="Folder of the database and the generated keys."
     )
-    database: str = Field(default="", description="Database URL; empty for a SQLite file in the data folder.")
+    database: str = Field(
+        default="",
+        repr=False,
+        description="A file, or postgresql://USER:PASSWORD@HOST/NAME; empty for a SQLite file in the data folder.",
+    )
     api_key: SecretStr = Field(
         default=SecretStr(""), description="Bearer key of the HTTP API; empty to generate one in the data folder."
     )
@@ -107,6 +112,30 @@ class Settings(BaseSettings):
     tts_stall_s: Seconds = Field(
         default=3.0, description="Longest wait for the voice's next audio, the first included, seconds."
     )
+    text_stall_s: Seconds = Field(
+        default=20.0, description="Longest wait for the next token where the model answers in writing, seconds."
+    )
+    conversation_max_age_s: Seconds = Field(
+        default=604_800.0, description="When a conversation is ended, unless the AI says otherwise, seconds."
+    )
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Mail server of the tool send_email: smtp[s]://[USER:PASSWORD@]HOST[:PORT]; empty for none.",
+    )
+    smtp_from: str = Field(default="", description="Address from which the tool send_email sends.")
+    tool_webhook_url: str = Field(
+        default="",
+        description="URL that connect_call, create_call, stop_flow and send_message are posted to; empty for none.",
+    )
+    tool_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="Secret that signs what is posted to tool_webhook_url (Standard Webhooks)."
+    )
+    embeddings_base_url: str = Field(
+        default="",
+        description="OpenAI-compatible endpoint for the vectors of knowledge bases; empty to search by words alone.",
+    )
+    embeddings_api_key: SecretStr = Field(default=SecretStr(""), description="Key of the endpoint for vectors.")
+    embeddings_model: str = Field(default="text-embedding-3-small", description="Model that makes the vectors.")
     teardown_timeout_s: Seconds = Field(default=5.0, description="Hard limit for releasing a call, seconds.")
     media_token_ttl_s: Seconds = Field(
         default=3600.0, description="How long the media_url of an AIcall can be used to connect, seconds."
@@ -114,14 +143,39 @@ class Settings(BaseSettings):
     drain_timeout_s: Seconds = Field(
         default=3600.0, description="On SIGTERM, how long live calls may go on before they are ended, seconds."
     )
+    nats_url: SecretStr = Field(
+        default=SecretStr(""), description="NATS servers that get every event by JetStream, nats://HOST:4222; or empty."
+    )
+    nats_stream: str = Field(default="AICALL", description="JetStream stream of the events; made if it is missing.")
+    nats_subject_prefix: str = Field(
+        default="aicall.events", description="What stands before an event's type in its NATS subject."
+    )
+    nats_credentials: str = Field(default="", description="File with NATS credentials (JWT and seed).")
+    webhook_timeout_s: Seconds = Field(default=10.0, description="Longest a webhook may take to answer, seconds.")
+    webhook_max_attempts: int = Field(
+        default=15, ge=1, description="Attempts after which an event becomes a webhook's dead letter."
+    )
+    webhook_max_age_s: Seconds = Field(
+        default=86_400.0, description="Time after which an event that failed becomes a dead letter, seconds."
+    )
     event_heartbeat_s: Seconds = Field(
         default=15.0, description="Pause after which an idle event stream sends a comment, seconds."
+    )
+    lease_s: Seconds = Field(
+        default=10.0,
+        description="A process that has not said for this long that it lives is taken for dead, seconds; "
+        "the same in all processes on one database.",
+    )
+    reattach_grace_s: SecondsOrNone = Field(
+        default=10.0,
+        description="How long a phone system may take to connect again after its socket was lost, seconds; "
+        "0 ends the call at once.",
     )
     sweep_interval_s: Seconds = Field(
         default=5.0, description="Pause between two searches for AIcalls that nobody connected to, seconds."
     )
     log_level: LogLevel = Field(default="INFO", description="Least severe level that is logged.")
-    processes: int = Field(default=1, ge=1, description="Processes to run; only 1 in this version.")
+    processes: int = Field(default=1, ge=1, description="Processes that serve the port together.")
 
     @classmethod
     def settings_customise_sources(

@@ -26,7 +26,8 @@ from models.event import status_event_type
 from models.ids import DEFAULT_CUSTOMER_ID
 from models.status import AicallStatus
 from runtime.ending import end_unattended
-from runtime.server import running_server, stop_signals
+from runtime.listener import received_signals
+from runtime.server import running_server
 from runtime.services import Services
 from runtime.settings import Settings
 from runtime.tokens import hash_token, new_token
@@ -157,7 +158,7 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
                 "admission": "fixed",
             }
         )
-        with stop_signals() as signals:
+        with received_signals() as signals:
             async with running_server(own, warm=True) as (base_url, services):
                 media_url = await _create(services, document, base_url)
                 await asyncio.to_thread(emit, {"event": "listening", "media_url": media_url})

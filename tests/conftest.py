@@ -12,9 +12,19 @@ from loguru import logger
 
 from tests.support.alone import room
 from tests.support.leaks import _no_leaks, no_leaked_resources, no_leaked_tasks
+from tests.support.nats_server import nats_server
+from tests.support.postgresql_server import own_postgresql_server, postgresql_server, postgresql_url
 from tests.support.virtual_time import VirtualClockLoop
 
-__all__ = ["_no_leaks", "no_leaked_resources", "no_leaked_tasks"]
+__all__ = [
+    "_no_leaks",
+    "nats_server",
+    "no_leaked_resources",
+    "no_leaked_tasks",
+    "own_postgresql_server",
+    "postgresql_server",
+    "postgresql_url",
+]
 
 
 # How long an example takes says how busy the machine is, not whether the code is right.

@@ -25,13 +25,22 @@ UNMIRRORED = {
     "adapters/store/migrations": "run by the store's contract suite, which migrates every database it tests",
     **{
         f"adapters/store/{topic}/{module}.py": "run by the topic's contract suite, on every database"
-        for topic in ("customers", "deliveries", "knowledge", "life", "teams")
+        for topic in ("customers", "deliveries", "knowledge", "life", "teams", "texts")
         for module in ("contract", "tables")
     },
     "adapters/store/all_tables.py": "imports; test_migrate.py compares the tables with the migrations",
     "adapters/store/sql_base.py": "run by the store's contract suite",
     "adapters/store/sql_ais.py": "statements; the store's contract suite sees what each of them does",
+    "adapters/store/deliveries/sql_queue.py": "statements; the topic's contract suite sees what each of them does",
+    "adapters/store/deliveries/sql_webhooks.py": "statements; the topic's contract suite sees what each of them does",
+    "adapters/store/knowledge/statements.py": "statements; the topic's contract suite sees what each of them does",
+    "adapters/store/knowledge/words.py": "statements; the topic's contract suite sees what each of them does",
     "models/prompts.py": "texts; test_script_dialogue.py sees that each is told from the others",
+    "pipelines/tools/bound.py": "two records, with nothing in them that could fail",
+    "pipelines/text/outlet.py": "stands in the pipeline that test_agent.py runs",
+    "runtime/text/answering.py": "run by test_worker.py, with an AI and with a team",
+    "runtime/text/session.py": "run by test_worker.py, end to end",
+    "runtime/text/wake.py": "one call; every test of test_worker.py begins with it",
     "pipelines/tools/host.py": "a contract, with nothing in it that could fail",
 }
 """Source paths with no test module of their own, and who tests them instead."""
@@ -246,3 +255,27 @@ def test_ci_runs_without_its_executable_bit() -> None:
     )
     assert run.returncode == 0
     assert os.access(ROOT / ".ci" / "run", os.R_OK)
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        ({"initdb", "nats-server"}, ""),
+        ({"nats-server"}, "missing: postgresql;"),
+        (set(), "missing: postgresql nats-server;"),
+    ],
+)
+def test_missing_servers_are_named_where_nobody_may_install_them(tmp_path: Path, there: set[str], missing: str) -> None:
+    script = (ROOT / ".ci" / "servers").read_text()
+    # Neither the system's own servers nor its rights.
+    script = script.replace("/usr/", f"{tmp_path}/usr/").replace("$(id -u)", "1000")
+    for file in there:
+        (tmp_path / file).write_text("#!/bin/sh")
+        (tmp_path / file).chmod(0o755)
+    (tmp_path / "ls").symlink_to("/bin/ls")
+    run = subprocess.run(
+        ["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == bool(missing), run.stderr
+    assert run.stderr.startswith(missing)
+    assert bool(run.stderr) == bool(missing)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from adapters.llm.script_model import START, Call, Rule, Script, fill
-from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED
+from models.prompts import CALL_CONNECTED, CALLER_SILENT, NOT_UNDERSTOOD, NOT_UNDERSTOOD_INTERRUPTED, TOOK_OVER
 
 DTMF_PREFIX = "DTMF: "
 """How the message of a keypad entry begins (Pipecat's ``DTMFAggregator``)."""
@@ -37,6 +37,7 @@ class EventKind(StrEnum):
 
 _PROMPTS = {
     CALL_CONNECTED: EventKind.CONNECTED,
+    TOOK_OVER: EventKind.CONNECTED,
     NOT_UNDERSTOOD: EventKind.NOT_UNDERSTOOD,
     NOT_UNDERSTOOD_INTERRUPTED: EventKind.NOT_UNDERSTOOD,
     CALLER_SILENT: EventKind.SILENT,

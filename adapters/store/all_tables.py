@@ -8,8 +8,9 @@ from adapters.store.knowledge import tables as _knowledge
 from adapters.store.life import tables as _life
 from adapters.store.tables import metadata
 from adapters.store.teams import tables as _teams
+from adapters.store.texts import tables as _texts
 
 __all__ = ["TOPICS", "metadata"]
 
-TOPICS = (_teams, _life, _deliveries, _knowledge, _customers)
+TOPICS = (_teams, _life, _deliveries, _knowledge, _customers, _texts)
 """The modules whose tables come beside those of `tables.py`."""

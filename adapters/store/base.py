@@ -19,6 +19,7 @@ from adapters.store.deliveries.contract import DeliveriesStore
 from adapters.store.knowledge.contract import KnowledgeStore
 from adapters.store.life.contract import LifeStore
 from adapters.store.teams.contract import TeamsStore
+from adapters.store.texts.contract import TextStore
 from models.ai import Ai
 from models.aicall import Aicall, EndReason
 from models.event import Event, NewEvent
@@ -48,6 +49,8 @@ class GrantKind(StrEnum):
     """One AIcall, for one connection at a time."""
     AI = "ai"
     """An AI: every connection makes a new AIcall. Long-lived."""
+    TEAM = "team"
+    """A team: as an AI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class MediaGrant:
 
     Attributes:
         kind: What it opens.
-        resource_id: Id of the AIcall or AI.
+        resource_id: Id of the AIcall, AI or team.
         token_sha256: SHA-256 of the token (32 bytes).
         tm_expire: From when on it opens nothing.
     """
@@ -67,7 +70,7 @@ class MediaGrant:
     tm_expire: datetime
 
 
-class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersStore, ABC):
+class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersStore, TextStore, ABC):
     """Where everything is kept. `customer_id` None means "of any customer" (the runtime itself, never a request).
 
     Contract (checked for every store by ``tests/adapters/store/contract.py``):
@@ -100,6 +103,10 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
             Unavailable: The store does not answer.
         """
 
+    @abstractmethod
+    async def schema_revision(self) -> str:
+        """Return the revision of the schema, for people: ``0006``."""
+
     # AIs
 
     @abstractmethod
@@ -131,11 +138,16 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
         """Return every vendor that an AI of any customer names, as seat (``llm``, ``stt``, ``tts``) and name."""
 
     @abstractmethod
-    async def update_ai(self, ai: Ai) -> None:
+    async def update_ai(self, ai: Ai, *, unchanged_since: datetime | None = None) -> None:
         """Replace an AI.
+
+        Args:
+            ai: The AI.
+            unchanged_since: ``tm_update`` that the stored one must have; None for whatever it has.
 
         Raises:
             NotFound: Its customer has none with that id, or it is deleted.
+            Changed: It has another ``tm_update``.
         """
 
     @abstractmethod
@@ -159,16 +171,21 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
     # AIcalls
 
     @abstractmethod
-    async def create_aicall(self, aicall: Aicall, *, grant: MediaGrant | None = None, owner: str = "") -> Event:
+    async def create_aicall(
+        self, aicall: Aicall, *, grant: MediaGrant | None = None, owner: str = "", tm_lease: datetime | None = None
+    ) -> Event:
         """Insert an AIcall with its ``aicall_status_initiating`` event and, if given, its media token.
 
         Args:
             aicall: The AIcall, in status ``initiating``.
             grant: Its media token.
             owner: Who runs it already; '' when nobody does yet.
+            tm_lease: Until when the owner says that it lives; None for an owner that is taken for dead.
 
         Raises:
             InvalidField: Its ``status`` is another one.
+            NotFound: Its customer is deleted.
+            LimitReached: Its customer has as many calls at the same time as it may have (`CustomersStore`).
             Conflict: There is one with that id already.
         """
 
@@ -191,8 +208,13 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
         """
 
     @abstractmethod
-    async def claim_aicall(self, aicall_id: UUID, *, owner: str) -> Aicall:
+    async def claim_aicall(self, aicall_id: UUID, *, owner: str, tm_lease: datetime | None = None) -> Aicall:
         """Take an ``initiating`` AIcall that nobody runs, so that only one connection ever runs it.
+
+        Args:
+            aicall_id: Which AIcall.
+            owner: Who takes it.
+            tm_lease: Until when the owner says that it lives; None for an owner that is taken for dead.
 
         Raises:
             NotFound: There is none.
@@ -243,11 +265,17 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
     # Messages and events
 
     @abstractmethod
-    async def add_message(self, message: Message) -> Event:
+    async def add_message(self, message: Message, *, owner: str | None = None) -> Event:
         """Insert a message with its ``aimessage_created`` event.
+
+        Args:
+            message: The message.
+            owner: Who must own the AIcall; None for whoever does. To an owner, a message that is there already is one
+                that it wrote before, when the answer got lost: its event is returned.
 
         Raises:
             NotFound: Its customer has no such AIcall.
+            LostLease: The AIcall has another owner.
             Conflict: There is a message with that id already.
         """
 
@@ -263,11 +291,17 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
         """
 
     @abstractmethod
-    async def add_event(self, event: NewEvent) -> Event:
+    async def add_event(self, event: NewEvent, *, owner: str | None = None, key: UUID | None = None) -> Event:
         """Append an event that goes with no row.
+
+        Args:
+            event: The event.
+            owner: Who must own the AIcall; None for whoever does.
+            key: Tells a write that is repeated because its answer got lost: the event is there once. None for none.
 
         Raises:
             NotFound: There is no such AIcall.
+            LostLease: The AIcall has another owner.
         """
 
     @abstractmethod

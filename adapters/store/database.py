@@ -1,4 +1,4 @@
-"""What the SQL store needs of a database system: transactions. Each system is one class (`sqlite.py`)."""
+"""What the SQL store needs of a database system: transactions. Each system is one class, in a file of its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Any, TypeVar
 
 from loguru import logger
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from models.errors import Unavailable
+from models.errors import InvalidField, Unavailable
 
 Result = TypeVar("Result")
 
 Work = Callable[[Connection], Result]
-"""The statements of one transaction: plain code without await, so that nothing foreign can stretch a transaction."""
+"""The statements of one transaction: plain code without await, so that nothing foreign can stretch a transaction.
+
+It is run again when the database undid it because of another transaction, so it changes nothing but the database. Where
+it goes on after a statement that failed, that statement stands in a savepoint (``Connection.begin_nested``).
+"""
 
 
 class Database(ABC):
@@ -29,6 +33,8 @@ class Database(ABC):
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
         self._is_open = False
+        self.on_events_elsewhere: Callable[[], None] = lambda: None
+        """Called in the event loop when another process has written an event, by a database that is told of it."""
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Does nothing when open already.
@@ -101,6 +107,9 @@ async def _translated(transaction: Coroutine[Any, Any, Result]) -> Result:
         return await transaction
     except IntegrityError:
         raise
+    except DataError as error:
+        # Trying again would not help.
+        raise InvalidField("body", "has a value that the database cannot keep") from error
     except (DBAPIError, PoolTimeoutError) as error:
         raise Unavailable("the store does not answer") from error
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, inspect, select, table
 
 from models.errors import InvalidField
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HEAD = "head"
 BASE = "base"
+
+_VERSIONS = table("alembic_version", column("version_num"))
 
 # Alembic hands the running migration to its scripts through module globals. Never taken in an event loop's thread: a
 # coroutine that waited for another one's migration there would wait for ever.
@@ -53,6 +55,13 @@ def downgrade_connection(connection: Connection, revision: str = BASE) -> None:
 
     with _ONE_AT_A_TIME:
         command.downgrade(_config(connection), revision)
+
+
+def schema_revision(connection: Connection) -> str:
+    """Return the revision that the schema is at; '' for a database without our tables."""
+    if not inspect(connection).has_table(_VERSIONS.name):
+        return ""
+    return connection.execute(select(_VERSIONS.c.version_num)).scalar() or ""
 
 
 def _config(connection: Connection) -> Config:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store.base import MediaGrant
+from adapters.store.customers.limits import check_call_limit
 from adapters.store.paging import PageQuery
 from adapters.store.rows import aicall_from_row, aicall_to_row
 from adapters.store.sql_ais import delete_grant, put_grant
@@ -35,7 +36,7 @@ _SELECT = select(aicalls).where(_THIS)
 _CLAIM = (
     update(aicalls)
     .where(_THIS, aicalls.c.owner == "", aicalls.c.status == AicallStatus.INITIATING)
-    .values(owner=bindparam("new_owner"))
+    .values(owner=bindparam("new_owner"), tm_lease=bindparam("new_lease"))
     .returning(aicalls)
 )
 _COMPARE_AND_SET = (
@@ -52,22 +53,28 @@ _COMPARE_AND_SET = (
 )
 
 
-def insert_aicall(connection: Connection, aicall: Aicall, grant: MediaGrant | None, owner: str) -> Event:
+def insert_aicall(
+    connection: Connection, aicall: Aicall, grant: MediaGrant | None, owner: str, tm_lease: datetime | None = None
+) -> Event:
     """Insert an AIcall with its first event and its media token.
 
     Raises:
         InvalidField: Its status is not ``initiating``.
+        NotFound: Its customer is deleted.
+        LimitReached: Its customer has as many calls as it may have.
         Conflict: There is one with that id already.
     """
     if aicall.status is not AicallStatus.INITIATING:
         raise InvalidField("status", "must be initiating in a new AIcall")
+    check_call_limit(connection, aicall)
+    own = {"owner": owner, "tm_lease": tm_lease, "last_sequence": 1}
     try:
-        connection.execute(_INSERT, {**aicall_to_row(aicall), "owner": owner, "last_sequence": 1})
+        connection.execute(_INSERT, {**aicall_to_row(aicall), **own})
     except IntegrityError:
         raise Conflict("an AIcall with this id exists already") from None
     if grant is not None:
         put_grant(connection, grant)
-    return _status_event(connection, aicall, 1, aicall.tm_create)
+    return status_event(connection, aicall, 1, aicall.tm_create)
 
 
 def select_aicall(connection: Connection, aicall_id: UUID, customer_id: UUID | None) -> Aicall:
@@ -82,14 +89,15 @@ def select_aicall(connection: Connection, aicall_id: UUID, customer_id: UUID | N
     return aicall_from_row(row)
 
 
-def claim_aicall(connection: Connection, aicall_id: UUID, owner: str) -> Aicall:
+def claim_aicall(connection: Connection, aicall_id: UUID, owner: str, tm_lease: datetime | None = None) -> Aicall:
     """Take an AIcall that nobody runs.
 
     Raises:
         NotFound: There is none.
         Conflict: It is owned already, or no longer ``initiating``.
     """
-    row = connection.execute(_CLAIM, {"of_id": aicall_id, "new_owner": owner}).mappings().one_or_none()
+    values = {"of_id": aicall_id, "new_owner": owner, "new_lease": tm_lease}
+    row = connection.execute(_CLAIM, values).mappings().one_or_none()
     if row is None:
         select_aicall(connection, aicall_id, None)
         raise Conflict("the AIcall is run by somebody already, or has ended")
@@ -119,7 +127,7 @@ def move_aicall(
         moved = current.moved(target, now=now, end_reason=end_reason)
         sequence = _compare_and_set(connection, current.status, moved)
         if sequence is not None:
-            return moved, _status_event(connection, moved, sequence, now)
+            return moved, status_event(connection, moved, sequence, now)
     raise Unavailable("the AIcall is being moved by others")
 
 
@@ -171,7 +179,8 @@ def _compare_and_set(connection: Connection, source: AicallStatus, moved: Aicall
     return connection.execute(_COMPARE_AND_SET, values).scalar_one_or_none()
 
 
-def _status_event(connection: Connection, aicall: Aicall, sequence: int, now: datetime) -> Event:
+def status_event(connection: Connection, aicall: Aicall, sequence: int, now: datetime) -> Event:
+    """Append the event of a status that was written in this transaction."""
     return insert_event(
         connection,
         aicall_id=aicall.id,

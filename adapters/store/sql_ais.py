@@ -12,9 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from adapters.store.base import MediaGrant
 from adapters.store.paging import PageQuery
 from adapters.store.rows import grant_from_row, grant_to_row
-from adapters.store.secrets import SecretBox
 from adapters.store.tables import ais, media_grants
-from models.errors import Conflict, NotFound
+from models.errors import Changed, Conflict, NotFound
 from models.options import CallOptions, named_providers
 from models.timestamps import NOT_YET
 
@@ -55,12 +54,17 @@ def select_providers(connection: Connection) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def update_ai(connection: Connection, row: dict[str, object], ai_id: UUID, customer_id: UUID) -> None:
+def update_ai(
+    connection: Connection, row: dict[str, object], ai_id: UUID, customer_id: UUID, *, unchanged_since: datetime | None
+) -> None:
     """Replace an AI.
 
     Raises:
         NotFound: There is none, it is deleted, or it is another customer's.
+        Changed: Its ``tm_update`` is not ``unchanged_since``.
     """
+    if unchanged_since not in {None, select_ai(connection, ai_id, customer_id)["tm_update"]}:
+        raise Changed("the AI was changed meanwhile")
     if not connection.execute(update(ais).where(_alive(ai_id, customer_id)).values(row)).rowcount:
         raise NotFound("ai", str(ai_id))
 
@@ -80,22 +84,6 @@ def delete_ai(connection: Connection, ai_id: UUID, customer_id: UUID, now: datet
         raise NotFound("ai", str(ai_id))
     delete_grant(connection, ai_id)
     return row
-
-
-def reseal(connection: Connection, box: SecretBox) -> int:
-    """Seal anew, with the newest key, whatever an older one sealed; deleted AIs too.
-
-    Returns:
-        How many AIs that were.
-
-    Raises:
-        AicallError: A secret can be read with none of the keys.
-    """
-    stale = [row for row in connection.execute(select(ais.c.id, ais.c.secrets)) if not box.is_current(row.secrets)]
-    for row in stale:
-        token = box.seal(box.unseal(row.secrets))
-        connection.execute(update(ais).where(ais.c.id == row.id).values(secrets=token))
-    return len(stale)
 
 
 def put_grant(connection: Connection, grant: MediaGrant) -> None:

@@ -29,6 +29,7 @@ class SqlBase:
         self._notifier = EventNotifier(
             partial(database.read, sql_events.newest_event_id), poll_interval_s=poll_interval_s
         )
+        database.on_events_elsewhere = self._notifier.nudge
 
     def _announced(self, event: Event) -> Event:
         """Wake whoever waits for an event that was just committed."""

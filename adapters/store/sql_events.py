@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters.store.paging import PageQuery
 from adapters.store.rows import event_from_row, message_to_row
 from adapters.store.tables import aicalls, events, messages
-from models.errors import Conflict, InvalidField, NotFound
+from models.errors import Conflict, InvalidField, LostLease, NotFound
 from models.event import Event, EventType, NewEvent
 from models.message import Message
 from models.timestamps import NOT_YET
@@ -31,7 +31,18 @@ _TAKE_SEQUENCE = (
     .values(last_sequence=aicalls.c.last_sequence + 1)
     .returning(aicalls.c.last_sequence, aicalls.c.customer_id)
 )
+_TAKE_OWN_SEQUENCE = _TAKE_SEQUENCE.where(aicalls.c.owner == bindparam("of_owner"))
 _NEWEST_ID = select(func.max(events.c.id))
+_WITH_KEY = select(*(column for column in events.c if column.name != "customer_id")).where(
+    events.c.key == bindparam("of_key")
+)
+_EXISTS = select(aicalls.c.id).where(aicalls.c.id == bindparam("of_id"), aicalls.c.tm_delete == NOT_YET)
+_MESSAGE_EVENT = select(*(column for column in events.c if column.name != "customer_id")).where(
+    events.c.aicall_id == bindparam("of_aicall"), events.c.sequence == bindparam("of_sequence")
+)
+_MESSAGE_SEQUENCE = select(messages.c.sequence).where(
+    messages.c.id == bindparam("of_id"), messages.c.aicall_id == bindparam("of_aicall")
+)
 
 _EVENT_ID = re.compile(r"[0-9]{1,19}")
 
@@ -59,6 +70,7 @@ def insert_event(
     event_type: str,
     tm_create: datetime,
     data: dict[str, Any],
+    key: UUID | None = None,
 ) -> Event:
     """Append an event whose sequence was taken from its AIcall's row in this transaction."""
     row = {
@@ -67,6 +79,7 @@ def insert_event(
         "type": event_type,
         "tm_create": tm_create,
         "data": data,
+        "key": key,
     }
     result = connection.execute(_INSERT_EVENT, {"customer_id": customer_id, **row})
     key = result.inserted_primary_key
@@ -74,28 +87,46 @@ def insert_event(
     return Event.model_validate({"id": str(key[0]), **row})
 
 
-def take_sequence(connection: Connection, aicall_id: UUID) -> tuple[int, UUID]:
+def take_sequence(connection: Connection, aicall_id: UUID, owner: str | None = None) -> tuple[int, UUID]:
     """Count one event on an AIcall's row.
+
+    Args:
+        connection: The transaction.
+        aicall_id: Which AIcall.
+        owner: Who must own it; None for whoever does.
 
     Returns:
         The event's sequence, and the AIcall's customer.
 
     Raises:
         NotFound: There is no such AIcall.
+        LostLease: Another process runs it.
     """
-    row = connection.execute(_TAKE_SEQUENCE, {"of_id": aicall_id}).one_or_none()
+    if owner is None:
+        row = connection.execute(_TAKE_SEQUENCE, {"of_id": aicall_id}).one_or_none()
+    else:
+        row = connection.execute(_TAKE_OWN_SEQUENCE, {"of_id": aicall_id, "of_owner": owner}).one_or_none()
     if row is None:
+        if owner is not None and connection.execute(_EXISTS, {"of_id": aicall_id}).one_or_none() is not None:
+            raise LostLease
         raise NotFound("aicall", str(aicall_id))
     return row.last_sequence, row.customer_id
 
 
-def append_event(connection: Connection, event: NewEvent) -> Event:
-    """Append an event that goes with no row.
+def append_event(
+    connection: Connection, event: NewEvent, *, owner: str | None = None, key: UUID | None = None
+) -> Event:
+    """Append an event that goes with no row; one with a key that is there already is returned as it is.
 
     Raises:
         NotFound: There is no such AIcall.
+        LostLease: Another process runs it.
     """
-    sequence, customer_id = take_sequence(connection, event.aicall_id)
+    if key is not None:
+        written = connection.execute(_WITH_KEY, {"of_key": key}).mappings().one_or_none()
+        if written is not None:
+            return event_from_row(written)
+    sequence, customer_id = take_sequence(connection, event.aicall_id, owner)
     return insert_event(
         connection,
         aicall_id=event.aicall_id,
@@ -104,17 +135,21 @@ def append_event(connection: Connection, event: NewEvent) -> Event:
         event_type=event.type,
         tm_create=event.tm_create,
         data=event.data,
+        key=key,
     )
 
 
-def insert_message(connection: Connection, message: Message) -> Event:
-    """Insert a message with its event.
+def insert_message(connection: Connection, message: Message, *, owner: str | None = None) -> Event:
+    """Insert a message with its event. From its AIcall's owner, one that is there already is taken for a repeat.
 
     Raises:
         NotFound: There is no such AIcall, or it is another customer's.
+        LostLease: Another process runs it.
         Conflict: There is a message with that id already.
     """
-    sequence, customer_id = take_sequence(connection, message.aicall_id)
+    if owner is not None and (written := _written(connection, message)) is not None:
+        return written
+    sequence, customer_id = take_sequence(connection, message.aicall_id, owner)
     if customer_id != message.customer_id:
         raise NotFound("aicall", str(message.aicall_id))
     try:
@@ -130,6 +165,16 @@ def insert_message(connection: Connection, message: Message) -> Event:
         tm_create=message.tm_create,
         data=message.public(),
     )
+
+
+def _written(connection: Connection, message: Message) -> Event | None:
+    """Return the event of a message that is there already; None when it is not."""
+    of_message = {"of_id": message.id, "of_aicall": message.aicall_id}
+    sequence = connection.execute(_MESSAGE_SEQUENCE, of_message).scalar_one_or_none()
+    if sequence is None:
+        return None
+    found = {"of_aicall": message.aicall_id, "of_sequence": sequence}
+    return event_from_row(connection.execute(_MESSAGE_EVENT, found).mappings().one())
 
 
 def message_conditions(aicall_id: UUID) -> Sequence[ColumnElement[bool]]:

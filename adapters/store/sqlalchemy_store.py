@@ -14,10 +14,13 @@ from adapters.store.customers.sql import SqlCustomers
 from adapters.store.deliveries.sql import SqlDeliveries
 from adapters.store.knowledge.sql import SqlKnowledge
 from adapters.store.life.sql import SqlLife
+from adapters.store.migrate import schema_revision
+from adapters.store.reseal import reseal
 from adapters.store.rows import ai_from_row, ai_to_row, aicall_from_row, message_from_row
 from adapters.store.secrets import SecretBox
 from adapters.store.tables import store_values
 from adapters.store.teams.sql import SqlTeams
+from adapters.store.texts.sql import SqlTexts
 from models.ai import Ai
 from models.aicall import Aicall, EndReason
 from models.errors import AicallError, InvalidField
@@ -28,7 +31,7 @@ from models.status import AicallStatus
 _CANARY = "secret_canary"
 
 
-class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustomers, Store):
+class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustomers, SqlTexts, Store):
     """A store on any `Database`."""
 
     async def open(self) -> None:
@@ -60,6 +63,10 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
         """
         await self._database.read(lambda connection: connection.execute(select(1)).scalar_one())
 
+    async def schema_revision(self) -> str:
+        """Return the revision of the schema, for people."""
+        return await self._database.read(schema_revision)
+
     # AIs
 
     async def create_ai(self, ai: Ai) -> None:
@@ -87,9 +94,15 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
         """Return every vendor that an AI of any customer names."""
         return await self._database.read(sql_ais.select_providers)
 
-    async def update_ai(self, ai: Ai) -> None:
+    async def update_ai(self, ai: Ai, *, unchanged_since: datetime | None = None) -> None:
         """Replace an AI of the same customer."""
-        work = partial(sql_ais.update_ai, row=ai_to_row(ai, self._box), ai_id=ai.id, customer_id=ai.customer_id)
+        work = partial(
+            sql_ais.update_ai,
+            row=ai_to_row(ai, self._box),
+            ai_id=ai.id,
+            customer_id=ai.customer_id,
+            unchanged_since=unchanged_since,
+        )
         await self._database.write(work)
 
     async def delete_ai(self, ai_id: UUID, *, customer_id: UUID, now: datetime) -> Ai:
@@ -109,14 +122,16 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
 
     # AIcalls
 
-    async def create_aicall(self, aicall: Aicall, *, grant: MediaGrant | None = None, owner: str = "") -> Event:
+    async def create_aicall(
+        self, aicall: Aicall, *, grant: MediaGrant | None = None, owner: str = "", tm_lease: datetime | None = None
+    ) -> Event:
         """Insert an AIcall with its first event and its media token.
 
         Raises:
             InvalidField: Its status is not ``initiating``.
             Conflict: There is one with that id already.
         """
-        work = partial(sql_aicalls.insert_aicall, aicall=aicall, grant=grant, owner=owner)
+        work = partial(sql_aicalls.insert_aicall, aicall=aicall, grant=grant, owner=owner, tm_lease=tm_lease)
         return self._announced(await self._database.write(work))
 
     async def get_aicall(self, aicall_id: UUID, *, customer_id: UUID | None) -> Aicall:
@@ -140,7 +155,7 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
             )
         )
 
-    async def claim_aicall(self, aicall_id: UUID, *, owner: str) -> Aicall:
+    async def claim_aicall(self, aicall_id: UUID, *, owner: str, tm_lease: datetime | None = None) -> Aicall:
         """Take an AIcall that nobody runs.
 
         Raises:
@@ -150,7 +165,8 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
         """
         if not owner:
             raise InvalidField("owner", "must not be empty")
-        return await self._database.write(partial(sql_aicalls.claim_aicall, aicall_id=aicall_id, owner=owner))
+        work = partial(sql_aicalls.claim_aicall, aicall_id=aicall_id, owner=owner, tm_lease=tm_lease)
+        return await self._database.write(work)
 
     async def move_aicall(
         self,
@@ -185,14 +201,16 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
 
     # Messages and events
 
-    async def add_message(self, message: Message) -> Event:
+    async def add_message(self, message: Message, *, owner: str | None = None) -> Event:
         """Insert a message with its event.
 
         Raises:
             NotFound: There is no such AIcall, or it is another customer's.
+            LostLease: It has another owner.
             Conflict: There is a message with that id already.
         """
-        return self._announced(await self._database.write(partial(sql_events.insert_message, message=message)))
+        work = partial(sql_events.insert_message, message=message, owner=owner)
+        return self._announced(await self._database.write(work))
 
     async def list_messages(
         self, aicall_id: UUID, *, customer_id: UUID | None, page_size: int, page_token: str = ""
@@ -208,13 +226,15 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
 
         return await self._database.read(work)
 
-    async def add_event(self, event: NewEvent) -> Event:
+    async def add_event(self, event: NewEvent, *, owner: str | None = None, key: UUID | None = None) -> Event:
         """Append an event that goes with no row.
 
         Raises:
             NotFound: There is no such AIcall.
+            LostLease: It has another owner.
         """
-        return self._announced(await self._database.write(partial(sql_events.append_event, event=event)))
+        work = partial(sql_events.append_event, event=event, owner=owner, key=key)
+        return self._announced(await self._database.write(work))
 
     async def list_events(
         self, *, after: str = "", limit: int, customer_id: UUID | None, aicall_id: UUID | None = None
@@ -250,6 +270,6 @@ def _check_key(connection: Connection, box: SecretBox) -> None:
     except AicallError:
         raise InvalidField("secret_key", "is not the key that this database was written with") from None
     if box.rotating:
-        sql_ais.reseal(connection, box)
+        reseal(connection, box)
         if not box.is_current(token):
             connection.execute(update(store_values).where(condition).values(value=box.seal(_CANARY)))

@@ -26,6 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -57,6 +58,9 @@ def document() -> JSON:
 # SQLite numbers a row by itself only where the key is declared INTEGER, letter by letter.
 EVENT_ID = BigInteger().with_variant(Integer, "sqlite")
 """Type of `events.id`."""
+
+SEALED = {"sealed": True}
+"""``info`` of a column whose text is sealed by `adapters.store.secrets`; `adapters.store.reseal` finds it by that."""
 
 metadata = MetaData(
     naming_convention={
@@ -91,7 +95,7 @@ ais = Table(
     Column("vad_config", document()),
     Column("smart_turn_enabled", Boolean, nullable=False),
     Column("tool_names", document()),
-    Column("secrets", Text, nullable=False, comment="AiSecrets, sealed by adapters.store.secrets"),
+    Column("secrets", Text, nullable=False, comment="AiSecrets, sealed by adapters.store.secrets", info=SEALED),
     *_times(),
     Index(None, "customer_id", "tm_create", "id"),
 )
@@ -123,6 +127,9 @@ aicalls = Table(
     *_times(),
     Column("owner", Text, nullable=False, comment="who runs it; empty when nobody does"),
     Column("last_sequence", Integer, nullable=False, comment="sequence of the newest event"),
+    Column("tm_lease", UtcDateTime, comment="until when its owner lives"),
+    Column("tm_media", UtcDateTime, comment="until when its phone system may connect again"),
+    Column("held", Boolean, nullable=False, server_default=false(), comment="a pause was asked for"),
     Index(None, "customer_id", "tm_create", "id"),
     Index(None, "status", "owner"),
 )
@@ -151,6 +158,7 @@ messages = Table(
     Column("interrupted", Boolean, nullable=False),
     Column("tool_calls", document(), nullable=False),
     Column("tool_call_id", Text, nullable=False),
+    Column("in_reply_to_message_id", Uuid, comment="of a conversation in writing"),
     Column("tm_create", UtcDateTime, nullable=False),
     Column("tm_delete", UtcDateTime, nullable=False),
     Index(None, "aicall_id", "tm_create", "sequence"),
@@ -167,7 +175,9 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("tm_create", UtcDateTime, nullable=False),
     Column("data", document(), nullable=False),
+    Column("key", Uuid, comment="tells a repeated write; unique where given"),
     UniqueConstraint("aicall_id", "sequence"),
+    Index("uq_events_key", "key", unique=True),
     Index(None, "customer_id", "id"),
     sqlite_autoincrement=True,
 )

@@ -239,6 +239,7 @@ class SpeechLink(STTService):
                 self._finalizes_due = 1
                 await self._send_finalize(socket)
             self._socket = socket
+            await self._call_event_handler("on_connected")
             async for message in socket:
                 self._alive_s = asyncio.get_running_loop().time()
                 self._cancel_overdue()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
-from pipecat.frames.frames import TTSAudioRawFrame, TTSStoppedFrame, TTSTextFrame
+from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStoppedFrame, TTSTextFrame
 from pipecat.services.deepgram.tts import DeepgramTTSService
 
 from adapters.requests import TtsRequest
@@ -22,6 +23,12 @@ class DeepgramVoice(SpeechSocket, DeepgramTTSService):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._waiting: dict[str, WaitingText[TTSTextFrame]] = {}
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        """Speak a text, and report how long it is: Pipecat's service does not."""
+        await self.start_tts_usage_metrics(text)
+        async for frame in super().run_tts(text, context_id):
+            yield frame
 
     async def append_to_audio_context(self, context_id: str | None, frame: Any) -> None:
         """Append to a context; text waits until it was spoken."""

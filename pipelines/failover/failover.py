@@ -19,13 +19,13 @@ from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import CancelFrame, ErrorFrame, Frame, StartFrame
-from pipecat.pipeline.pipeline import PipelineSink, PipelineSource
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.utils.errors import ErrorCategory
 
 from adapters.breaker import Circuit
 from adapters.vendor_errors import STALLED
 from models.errors import AicallError
+from pipelines.failover.enclosure import Enclosure
 from pipelines.failover.failures import Seat
 
 _RETRY_AFTER_S = 30.0
@@ -82,7 +82,7 @@ class FailoverListener:
         """A vendor failed in a way that costs nothing now: it stays."""
 
 
-class Branch:
+class Branch(Enclosure):
     """A candidate's service, and where its frames come out."""
 
     def __init__(
@@ -92,34 +92,9 @@ class Branch:
         service: FrameProcessor,
         left: Callable[[Branch, Frame, FrameDirection], Any],
     ) -> None:
+        super().__init__(service, left)
         self.number = number
         self.candidate = candidate
-        self.service = service
-        self.started = False
-        self.done_with = asyncio.Event()
-        self.tools: set[str] = set()
-
-        async def leave(frame: Frame, direction: FrameDirection) -> None:
-            await left(self, frame, direction)
-
-        self._source = PipelineSource(leave)
-        self._sink = PipelineSink(leave)
-        self._source.link(service)
-        service.link(self._sink)
-        self._released = False
-
-    async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Set the service up."""
-        for processor in (self._source, self._sink, self.service):
-            await processor.setup(setup)
-
-    async def release(self) -> None:
-        """Release the service; a second time does nothing."""
-        if self._released:
-            return
-        self._released = True
-        for processor in (self.service, self._source, self._sink):
-            await processor.cleanup()
 
 
 class Failover(FrameProcessor):

@@ -10,9 +10,6 @@ from typing import cast
 from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     Frame,
-    FunctionCallCancelFrame,
-    FunctionCallInProgressFrame,
-    FunctionCallResultFrame,
     InterruptionFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
@@ -69,13 +66,14 @@ class LlmFailover(Failover):
                 return False
             case SystemFrame():
                 return False
-        if direction is FrameDirection.UPSTREAM:
+        if direction is FrameDirection.UPSTREAM and not isinstance(frame, LLMContextFrame):
             return False
+        # What is asked after a tool comes from behind.
         self._asked.append(frame)
         return True
 
     def _leaving(self, frame: Frame, direction: FrameDirection) -> bool:
-        _note_tool(self._branch, frame)
+        self._branch.note_tool(frame)
         if direction is FrameDirection.UPSTREAM:
             return True
         match frame:
@@ -97,7 +95,7 @@ class LlmFailover(Failover):
         return True
 
     def _outlives(self, branch: Branch, frame: Frame) -> bool:
-        return _note_tool(branch, frame)
+        return branch.note_tool(frame)
 
     def _busy(self) -> bool:
         return any(isinstance(it, LLMContextFrame) for it in self._asked)
@@ -146,19 +144,3 @@ def _gone_on(context: LLMContext, said: str) -> LLMContext:
         cast("LLMContextMessage", {"role": "developer", "content": ANSWER_BROKE_OFF}),
     ]
     return LLMContext(messages=messages, tools=context.tools, tool_choice=context.tool_choice)
-
-
-def _note_tool(branch: Branch, frame: Frame) -> bool:
-    """Note which tools a model has called that have not ended. Returns whether the frame is of one."""
-    match frame:
-        case FunctionCallInProgressFrame():
-            branch.tools.add(frame.tool_call_id)
-        case FunctionCallCancelFrame():
-            branch.tools.discard(frame.tool_call_id)
-        case FunctionCallResultFrame():
-            if frame.properties is None or frame.properties.is_final:
-                branch.tools.discard(frame.tool_call_id)
-        case _:
-            return False
-    branch.done_with.set()
-    return True

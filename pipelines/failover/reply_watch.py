@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from pipecat.frames.frames import (
@@ -23,7 +24,17 @@ from pipelines.turns.ledger import TurnLedger
 
 
 @dataclass
-class HangupFrame(ControlFrame):
+class AfterwardsFrame(ControlFrame):
+    """Comes out of the pipeline once everything before it was heard, or at once when the caller interrupts."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()  # type: ignore[no-untyped-call]
+        # A tool that has reported success must not be undone by the caller's next word.
+        self.interruptible = False
+
+
+@dataclass
+class HangupFrame(AfterwardsFrame):
     """The call is to end once everything before this frame was heard.
 
     Attributes:
@@ -32,17 +43,23 @@ class HangupFrame(ControlFrame):
 
     reason: EndReason
 
-    def __post_init__(self) -> None:
-        super().__post_init__()  # type: ignore[no-untyped-call]
-        # A tool that has reported success must not be undone by the caller's next word.
-        self.interruptible = False
+
+@dataclass
+class HeardFrame(AfterwardsFrame):
+    """Tells that everything before this frame was heard.
+
+    Attributes:
+        heard: Set when it comes out.
+    """
+
+    heard: asyncio.Event
 
 
 class ReplyWatch(FrameProcessor):
-    """Notes when the answer begins and ends, and keeps a `HangupFrame` behind the whole of it.
+    """Notes when the answer begins and ends, and keeps each `AfterwardsFrame` behind the whole of it.
 
-    A tool runs while the answer that called it is still streaming, so its `HangupFrame` would overtake the last
-    sentence at the voice.
+    A tool runs while the answer that called it is still streaming, so its frame would overtake the last sentence at
+    the voice.
 
     Args:
         ledger: Gets the times.
@@ -57,7 +74,7 @@ class ReplyWatch(FrameProcessor):
         self._replying = False
         self._said = False
         self._asks_anew: InterruptionFrame | None = None
-        self._held: HangupFrame | None = None
+        self._held: list[AfterwardsFrame] = []
 
     def interruption(self) -> InterruptionFrame:
         """Make the frame by which the model drops the question that it is at, to be asked again.
@@ -70,7 +87,7 @@ class ReplyWatch(FrameProcessor):
         return frame
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Pass frames on, the `HangupFrame` after the answer."""
+        """Pass frames on, each `AfterwardsFrame` after the answer."""
         await super().process_frame(frame, direction)
         match frame:
             case LLMFullResponseStartFrame():
@@ -81,8 +98,8 @@ class ReplyWatch(FrameProcessor):
                 self._ledger.llm_started()
                 self._said = True
                 self._watch.token()
-            case HangupFrame() if self._replying:
-                self._held = frame
+            case AfterwardsFrame() if self._replying:
+                self._held.append(frame)
                 return
             case LLMFullResponseEndFrame():
                 self._replying = False
@@ -105,6 +122,5 @@ class ReplyWatch(FrameProcessor):
             case _:
                 pass
         await self.push_frame(frame, direction)
-        if not self._replying and self._held is not None:
-            held, self._held = self._held, None
-            await self.push_frame(held)
+        while not self._replying and self._held:
+            await self.push_frame(self._held.pop(0))

@@ -193,6 +193,15 @@ class StallWatch:
         self._emptied = (float("-inf"), 0.0)
         self._due_to_speech = False
 
+    def rest(self) -> None:
+        """Nothing is waited for until `go_on`."""
+        self.finish()
+
+    def go_on(self) -> None:
+        """The rest is over."""
+        self._over = False
+        self._heard = True
+
     def finish(self) -> None:
         """Nothing is waited for any more in this call."""
         self._over = True

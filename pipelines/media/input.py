@@ -64,7 +64,9 @@ class MediaInput(FrameProcessor):
         idle_timeout_s: float = 0.0,
     ) -> None:
         super().__init__()
+        self._vad = vad
         self._voice = vad.stream(settings, sample_rate_hz, self._voice_changed)
+        self._following: tuple[EffectiveVad, TurnAudio | None] | None = None
         self._rate_hz = sample_rate_hz
         self._ledger = ledger
         self._turn_audio = turn_audio
@@ -80,6 +82,7 @@ class MediaInput(FrameProcessor):
         self._early_keys: list[KeypadEntry] = []
         self._started = False
         self._ended = False
+        self._deaf = False
         self._received_bytes = 0
         self._follower: asyncio.Task[None] | None = None
         self._silence_task: asyncio.Task[None] | None = None
@@ -88,6 +91,29 @@ class MediaInput(FrameProcessor):
     def speaking(self) -> bool:
         """Whether the caller speaks."""
         return self._voice.speaking
+
+    def change(self, settings: EffectiveVad, turn_audio: TurnAudio | None) -> None:
+        """Judge by other values, as soon as the caller is silent.
+
+        Args:
+            settings: As in the constructor.
+            turn_audio: As in the constructor.
+        """
+        self._following = (settings, turn_audio)
+        self._maybe_change()
+
+    def _maybe_change(self) -> None:
+        if self._following is None or self._ended or self._voice.speaking or self._events:
+            return
+        settings, self._turn_audio = self._following
+        self._following = None
+        if settings != self._voice.settings:
+            self._voice.close()
+            self._voice = self._vad.stream(settings, self._rate_hz, self._voice_changed)
+
+    def deafen(self, deaf: bool) -> None:
+        """Hear silence in place of the caller, and no keys; or hear them again."""
+        self._deaf = deaf
 
     async def feed(self, pcm: bytes) -> None:
         """Take received audio.
@@ -98,14 +124,15 @@ class MediaInput(FrameProcessor):
         if self._ended:
             return
         self._received_bytes += len(pcm)
-        self._unjudged += pcm
+        # Silence keeps the recogniser's connection and the turn's clocks going as the audio would.
+        self._unjudged += bytes(len(pcm)) if self._deaf else pcm
         if self._started:
             await self._take_unjudged()
 
     async def press(self, digit: str) -> None:
         """Take a key press, before the pipeline runs too; keys that phones do not have (A-D) are passed over."""
         key = _KEYS.get(digit)
-        if key is None or self._ended:
+        if key is None or self._ended or self._deaf:
             return
         if not self._started:
             self._early_keys.append(key)
@@ -145,6 +172,7 @@ class MediaInput(FrameProcessor):
     async def _take_unjudged(self) -> None:
         """Judge what came, a step at most at a time: speech within a long message is told where it lies in it."""
         while self._unjudged and not self._ended:
+            self._maybe_change()
             pcm = bytes(self._unjudged[: self._step_bytes])
             del self._unjudged[: self._step_bytes]
             self._pending += pcm

@@ -34,7 +34,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.text.base_text_aggregator import TextType
 
-from pipelines.failover.reply_watch import HangupFrame
+from pipelines.failover.reply_watch import AfterwardsFrame
 from pipelines.failover.stall_watch import StallWatch
 from pipelines.media.playout import Playout
 from pipelines.media.ticker import Ticker
@@ -127,8 +127,8 @@ class MediaOutput(FrameProcessor):
         self._last_audio_s = 0.0
         self._quiet_s = 0.0
         self._filler_end_ms = 0.0
-        self._hangup: HangupFrame | None = None
-        self._hangup_by_s = 0.0
+        self._afterwards: deque[tuple[AfterwardsFrame, float]] = deque()
+        """What waits for the mark behind the last words, and until when at most, on the loop's clock."""
         self._ticker = Ticker(TICK_MS / 1000)
         self._task: asyncio.Task[None] | None = None
 
@@ -186,7 +186,7 @@ class MediaOutput(FrameProcessor):
     def mark_reached(self, name: str) -> None:
         """Take a mark that the phone system echoed."""
         self._playout.clock.mark_reached(name, self._now())
-        if self._hangup is not None:
+        if self._afterwards:
             self._ticker.wake()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -260,7 +260,7 @@ class MediaOutput(FrameProcessor):
         while True:
             held, playout = self.held, self._playout
             playing = not held and (self._speaking or not playout.idle)
-            await self._ticker.wait(ticking=playing or self._hangup is not None)
+            await self._ticker.wait(ticking=playing or bool(self._afterwards))
             await self._tick()
 
     async def _tick(self) -> None:
@@ -269,9 +269,8 @@ class MediaOutput(FrameProcessor):
             self._collect(self._now())
         await self._pass_on()
         now_s = self._now()
-        if self._hangup is not None and (not self._playout.clock.awaits_mark or now_s >= self._hangup_by_s):
-            hangup, self._hangup = self._hangup, None
-            await self.push_frame(hangup)
+        while self._afterwards and (not self._playout.clock.awaits_mark or now_s >= self._afterwards[0][1]):
+            await self.push_frame(self._afterwards.popleft()[0])
         # A voice that breaks off never says that it stopped.
         silent_s = now_s - self._last_audio_s
         if self._speaking and self._playout.idle and silent_s > _LOST_STOP_S and self._heard_all():
@@ -319,9 +318,9 @@ class MediaOutput(FrameProcessor):
                 await self._push_word(entry)
                 continue
             frame, stopped_text = entry
-            if isinstance(frame, HangupFrame):
+            if isinstance(frame, AfterwardsFrame):
                 # The socket closes after it, so a guess at what was heard is not good enough.
-                self._hangup, self._hangup_by_s = frame, self._now() + _LAST_MARK_S
+                self._afterwards.append((frame, self._now() + _LAST_MARK_S))
                 continue
             if stopped_text is not None:
                 for word in self._answers.close(stopped_text):

@@ -56,6 +56,7 @@ class Filler:
         self._mouth = mouth
         self._caller_speaks = caller_speaks
         self._on_said = on_said
+        self._stopped = False
         self._next = 0
         self._said = 0
         """How many were said in this wait."""
@@ -68,8 +69,19 @@ class Filler:
         if self._texts:
             self._look()
 
+    def change(self, texts: Sequence[str], after_s: float) -> None:
+        """Say other texts from now on, unless there is no more to say at all.
+
+        Args:
+            texts: As in the constructor.
+            after_s: As in the constructor.
+        """
+        if not self._stopped:
+            self._texts, self._after_s, self._next = tuple(texts), after_s, 0
+
     def stop(self) -> None:
         """Say no more."""
+        self._stopped = True
         self._texts = ()
         self._cancel()
 

@@ -111,6 +111,15 @@ class GreetingPlayer(FrameProcessor):
             return [ReplayGreetingFrame(recording)]
         return [RecordGreetingFrame(key), speak, KeepGreetingFrame()]
 
+    def speaks_as(self, voice_identity: str) -> None:
+        """Say what follows, the last words too, in another voice.
+
+        Args:
+            voice_identity: As in the constructor.
+        """
+        self._take = None
+        self._voice_identity = self._first_identity = voice_identity
+
     @property
     def closed(self) -> bool:
         """Whether the last words are on their way, past the voice."""

@@ -27,6 +27,12 @@ class Phrases:
         self._texts = tuple(texts)
         self._output = output
 
+    def change(self, voice: SpareVoice | None, texts: Sequence[str]) -> None:
+        """Say other texts, or say them in another voice, from now on."""
+        self._voice = voice
+        self._texts = tuple(texts)
+        self.prepare()
+
     def prepare(self) -> None:
         """Have what is missing recorded, beside the call."""
         if self._voice is not None:

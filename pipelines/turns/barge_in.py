@@ -112,6 +112,10 @@ class BargeIn:
         self._alone_s: float | None = None
         self._echoes = 0
 
+    def change(self, settings: BargeInSettings) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+
     @property
     def held(self) -> bool:
         """Whether the bot is silenced and nothing is decided."""

@@ -77,6 +77,26 @@ class EndOfTurnStrategy(BaseUserTurnStopStrategy):
         self._timer: asyncio.Task[None] | None = None
         self._judge: asyncio.Task[None] | None = None
 
+    def change(
+        self,
+        *,
+        speech_timeout_s: float,
+        vad_stop_secs: float,
+        smart_turn: tuple[SmartTurnEngine, TurnAudio, int] | None,
+    ) -> None:
+        """Be otherwise patient from now on.
+
+        Args:
+            speech_timeout_s: `TurnEndSettings.speech_timeout_s`.
+            vad_stop_secs: As in the constructor.
+            smart_turn: As in the constructor.
+        """
+        self._vad_stop_secs = vad_stop_secs
+        self._smart_turn = smart_turn
+        self._turn.settings = replace(
+            self._turn.settings, speech_timeout_s=speech_timeout_s, smart_turn=smart_turn is not None
+        )
+
     async def handle_user_turn_started(self) -> None:
         """Begin a turn. What the caller said before it belongs to it, unless it was forgotten."""
         self._in_turn = True

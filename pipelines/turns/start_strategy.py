@@ -105,6 +105,11 @@ class TurnStartStrategy(BaseUserTurnStartStrategy):
         self._near_end = False
         self._timer: asyncio.TimerHandle | None = None
 
+    def change(self, rules: BargeInRules) -> None:
+        """Go by other rules from now on."""
+        self._barge_in.change(rules.settings)
+        self._backchannels = rules.backchannels
+
     async def handle_user_turn_started(self) -> None:
         """Take note of a turn, whoever began it."""
         self._barge_in.turn_started()

@@ -14,12 +14,15 @@ from models.ai import Ai
 from models.aicall import Aicall, AicallWrite, AssistanceType, EndReason, ReferenceType
 from models.errors import Conflict, InvalidField, NotFound
 from models.status import AicallStatus
+from models.team import Team
 from runtime.api.auth import CustomerId
 from runtime.api.bodies import StrictRoute
 from runtime.api.pages import Listing, Paging, listing
-from runtime.ending import end_aicall, wait_ended
+from runtime.calls.control import end_aicall, pause_aicall, resume_aicall
+from runtime.ending import wait_ended
 from runtime.public_url import media_url
 from runtime.services import CurrentServices, Services
+from runtime.text.create import create_text
 from runtime.tokens import hash_token, new_token
 
 router = APIRouter(prefix="/aicalls", tags=["AIcalls"], route_class=StrictRoute)
@@ -31,21 +34,29 @@ class CreatedAicall(Aicall):
     """A new AIcall, and where the phone system connects.
 
     Attributes:
-        media_url: ``ws(s)://HOST/ws/{id}/{token}``. It cannot be read again.
+        media_url: ``ws(s)://HOST/ws/{id}/{token}``. It cannot be read again. Null for a conversation or a task.
     """
 
-    media_url: str
+    media_url: str | None
 
 
 @router.post("", status_code=201, response_model=CreatedAicall)
 async def create_aicall(
     body: AicallWrite, request: Request, customer_id: CustomerId, services: CurrentServices
 ) -> JSONResponse:
-    """Create an AIcall that waits for its phone system at ``media_url``."""
-    services.capacity.check()
-    ai = await _assistance(body, customer_id, services)
+    """Create an AIcall.
+
+    One for a phone call waits for its phone system at ``media_url``, a conversation for its first message
+    (``POST /v1.0/aimessages``); a task begins at once.
+    """
+    if body.reference_type is ReferenceType.CALL:
+        services.capacity.check()
+    ai, team = await _assistance(body, customer_id, services)
     now = services.clock()
-    aicall = Aicall.create(body, ai, id=uuid4(), now=now)
+    aicall = Aicall.create(body, ai, id=uuid4(), now=now, team=team)
+    if body.reference_type is not ReferenceType.CALL:
+        await create_text(services, aicall)
+        return JSONResponse({**aicall.public(), "media_url": None}, 201)
     token = new_token()
     expiry = now + timedelta(seconds=services.settings.media_token_ttl_s)
     await services.store.create_aicall(aicall, grant=MediaGrant(GrantKind.AICALL, aicall.id, hash_token(token), expiry))
@@ -54,15 +65,21 @@ async def create_aicall(
     return JSONResponse({**aicall.public(), "media_url": url}, 201, headers={"Cache-Control": "no-store"})
 
 
-async def _assistance(body: AicallWrite, customer_id: UUID, services: Services) -> Ai:
-    if body.assistance_type is not AssistanceType.AI:
-        raise InvalidField("assistance_type", "is not available in this version; use ai")
-    if body.reference_type is not ReferenceType.CALL:
-        raise InvalidField("reference_type", "is not available in this version; use call")
+async def _assistance(body: AicallWrite, customer_id: UUID, services: Services) -> tuple[Ai, Team | None]:
+    """Return the AI that answers, and its team."""
+    if body.assistance_type is AssistanceType.AI:
+        try:
+            return await services.store.get_ai(body.assistance_id, customer_id=customer_id), None
+        except NotFound:
+            raise InvalidField("assistance_id", "there is no such AI") from None
     try:
-        return await services.store.get_ai(body.assistance_id, customer_id=customer_id)
+        team = await services.store.get_team(body.assistance_id, customer_id=customer_id)
     except NotFound:
-        raise InvalidField("assistance_id", "there is no such AI") from None
+        raise InvalidField("assistance_id", "there is no such team") from None
+    try:
+        return await services.store.get_ai(team.start_member.ai_id, customer_id=customer_id), team
+    except NotFound:
+        raise InvalidField("assistance_id", "the AI of the team's start member was deleted") from None
 
 
 @router.get("", response_model=Listing[Aicall])
@@ -90,6 +107,26 @@ async def terminate_aicall(aicall_id: AicallId, customer_id: CustomerId, service
     """End an AIcall and answer when it has ended. Asked again, it answers the same."""
     aicall = await services.store.get_aicall(aicall_id, customer_id=customer_id)
     return JSONResponse((await end_aicall(services, aicall, EndReason.TERMINATE)).public())
+
+
+@router.post("/{id}/pause", response_model=Aicall)
+async def pause_aicall_(aicall_id: AicallId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Put a call on hold and answer when the bot is silent and nobody is listened to. Asked again, it answers the same.
+
+    The conversation stays as it is, the media socket too. A call that does not progress cannot be paused (409).
+    """
+    aicall = await services.store.get_aicall(aicall_id, customer_id=customer_id)
+    return JSONResponse((await pause_aicall(services, aicall)).public())
+
+
+@router.post("/{id}/resume", response_model=Aicall)
+async def resume_aicall_(aicall_id: AicallId, customer_id: CustomerId, services: CurrentServices) -> JSONResponse:
+    """Go on with a call that is on hold and answer when it progresses. Asked again, it answers the same.
+
+    A call whose media socket is lost resumes by itself when its phone system connects again (409 until then).
+    """
+    aicall = await services.store.get_aicall(aicall_id, customer_id=customer_id)
+    return JSONResponse((await resume_aicall(services, aicall)).public())
 
 
 @router.delete("/{id}", response_model=Aicall)

@@ -14,12 +14,15 @@ from adapters.store.base import GrantKind, MediaGrant
 from adapters.validate import validate_ai
 from adapters.verify import verify_ai
 from models.ai import Ai, AiWrite
+from models.errors import InvalidField, NotFound
+from models.ids import NIL_ID
 from models.timestamps import NOT_YET
 from runtime.api.auth import CustomerId
 from runtime.api.bodies import StrictRoute
+from runtime.api.conditional import UnchangedSince
 from runtime.api.pages import Listing, Paging, listing
 from runtime.public_url import media_url
-from runtime.services import CurrentServices
+from runtime.services import CurrentServices, Services
 from runtime.tokens import hash_token, new_token
 
 router = APIRouter(prefix="/ais", tags=["AIs"], route_class=StrictRoute)
@@ -50,10 +53,20 @@ async def create_ai(
     await asyncio.to_thread(validate_ai, body, body.secrets(), services.environ)
     if verify:
         await verify_ai(body, body.secrets(), services.environ, services.clients)
+    await _check_rag(body, customer_id, services)
     await services.preloader.ensure(body.providers)
     ai = Ai.create(body, id=uuid4(), customer_id=customer_id, now=services.clock())
     await services.store.create_ai(ai)
     return JSONResponse(ai.public(), 201)
+
+
+async def _check_rag(body: AiWrite, customer_id: UUID, services: Services) -> None:
+    if body.rag_id == NIL_ID:
+        return
+    try:
+        await services.store.get_rag(body.rag_id, customer_id=customer_id)
+    except NotFound:
+        raise InvalidField("rag_id", "there is no such knowledge base") from None
 
 
 @router.get("", response_model=Listing[Ai])
@@ -72,17 +85,23 @@ async def get_ai(ai_id: AiId, customer_id: CustomerId, services: CurrentServices
 
 
 @router.put("/{id}", response_model=Ai)
-async def replace_ai(
-    ai_id: AiId, body: AiWrite, customer_id: CustomerId, services: CurrentServices, verify: Verify = False
+async def replace_ai(  # noqa: PLR0917
+    ai_id: AiId,
+    body: AiWrite,
+    customer_id: CustomerId,
+    services: CurrentServices,
+    unchanged_since: UnchangedSince,
+    verify: Verify = False,
 ) -> JSONResponse:
     """Replace an AI. Keys that the body does not name stay as they are; running AIcalls keep what they began with."""
     stored = await services.store.get_ai(ai_id, customer_id=customer_id)
     await asyncio.to_thread(validate_ai, body, body.secrets(stored.secrets), services.environ)
     if verify:
         await verify_ai(body, body.secrets(stored.secrets), services.environ, services.clients)
+    await _check_rag(body, customer_id, services)
     await services.preloader.ensure(body.providers)
     ai = stored.replaced(body, now=services.clock())
-    await services.store.update_ai(ai)
+    await services.store.update_ai(ai, unchanged_since=unchanged_since(stored.tm_update))
     return JSONResponse(ai.public())
 
 

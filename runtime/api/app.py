@@ -7,10 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from runtime.api import aicalls, aimessages, ais, docs, events, health, providers
+from runtime.api import aicalls, aimessages, ais, customers, docs, events, health, providers, rags, teams, webhooks
 from runtime.api.auth import BearerAuth, declared_bearer
 from runtime.api.bodies import BodyLimit
-from runtime.api.problem import MEDIA_TYPE, Problem, install_problem_handlers
+from runtime.api.conditional import ConditionalRequests
+from runtime.api.openapi import PROBLEMS, complete
+from runtime.api.problem import install_problem_handlers
+from runtime.api.queries import refuse_unknown_query
 from runtime.calls import media_socket
 from runtime.services import Services
 
@@ -28,27 +31,12 @@ def _version() -> str:
 
 
 class _Application(FastAPI):
-    """FastAPI, with the problem document among the schemas: FastAPI adds models as ``application/json`` only."""
+    """FastAPI, with everything in the OpenAPI document that no route says of itself."""
 
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"].update({**problem.pop("$defs", {}), "Problem": problem})
-        return document
-
-
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: _problem("The API key is missing or wrong."),
-    404: _problem("There is no such resource."),
-    409: _problem("The resource is in a state that forbids this."),
-    422: _problem("A field is wrong; `errors` names it."),
-    502: _problem("A vendor that was asked refused or did not answer."),
-    503: _problem("Draining, or the store does not answer; try again."),
-}
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(services: Services) -> FastAPI:
@@ -63,11 +51,14 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     # The one that is added last is asked first.
+    app.add_middleware(ConditionalRequests)
     app.add_middleware(BodyLimit)
     app.add_middleware(BearerAuth, services=services)
     install_problem_handlers(app)
-    resources = APIRouter(prefix="/v1.0", dependencies=[Depends(declared_bearer)], responses=_PROBLEMS)
-    for module in (ais, aicalls, aimessages, events, providers):
+    resources = APIRouter(
+        prefix="/v1.0", dependencies=[Depends(declared_bearer), Depends(refuse_unknown_query)], responses=PROBLEMS
+    )
+    for module in (ais, teams, aicalls, aimessages, rags, customers, events, providers, webhooks):
         resources.include_router(module.router)
     app.include_router(resources)
     app.include_router(health.router)

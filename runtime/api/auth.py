@@ -1,9 +1,7 @@
-"""The bearer key in front of every HTTP route that is not on the short open list."""
+"""The bearer key in front of every HTTP route that is not on the short open list, and what each route asks of it."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -12,20 +10,42 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from models.errors import Unauthorized
-from models.ids import DEFAULT_CUSTOMER_ID
+from models.customer import Scope as KeyScope
+from models.errors import AicallError, Forbidden, Unauthorized
+from runtime.api.key_ring import Holder, KeyRing
 from runtime.api.problem import problem_of
 from runtime.services import Services
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 """Answered without a key. ``/metrics`` holds numbers only; a proxy keeps it inside (``deploy/nginx.conf``)."""
 
-declared_bearer = HTTPBearer(auto_error=False, description="The API key of this server.")
+CUSTOMERS_PATH = "/v1.0/customers"
+
+CALLS_PATHS = ("/v1.0/aicalls", "/v1.0/aimessages", "/v1.0/events")
+"""What the scope ``calls`` opens."""
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+declared_bearer = HTTPBearer(auto_error=False, description="An API key: the server's own, or one of a customer.")
 """Names the scheme in the OpenAPI document; `BearerAuth` is what checks it."""
 
 
+def scopes_for(method: str, path: str) -> tuple[KeyScope, ...]:
+    """Return the scopes of which a key must have one, the usual one first."""
+    if _within(path, CUSTOMERS_PATH):
+        return (KeyScope.ADMIN,)
+    of_calls = any(_within(path, prefix) for prefix in CALLS_PATHS)
+    if method in _READING:
+        return (KeyScope.READ, KeyScope.CALLS, KeyScope.ADMIN) if of_calls else (KeyScope.READ, KeyScope.ADMIN)
+    return (KeyScope.CALLS if of_calls else KeyScope.WRITE, KeyScope.ADMIN)
+
+
+def _within(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")
+
+
 class BearerAuth:
-    """ASGI middleware that lets in what carries the key, and sets ``request.state.customer_id``.
+    """ASGI middleware that lets in what carries a key, and sets ``request.state.customer_id``.
 
     It stands in front of routing, so that a route cannot be added unprotected and nobody without the key learns which
     routes or resources exist. WebSockets pass: media sockets authenticate by their own token.
@@ -33,23 +53,32 @@ class BearerAuth:
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
-        self._key_sha256 = _digest(services.api_key.get_secret_value())
+        self._keys = KeyRing(services.api_key.get_secret_value(), services.store, now=services.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(_digest(key.strip()), self._key_sha256):
-                refusal = problem_of(Unauthorized("the API key is missing or wrong"), scope["path"])
-                await refusal(scope, receive, send)
+            try:
+                holder = await self._holder(scope)
+                _check_scopes(holder, scope["method"], scope["path"])
+            except AicallError as error:
+                await problem_of(error, scope["path"])(scope, receive, send)
                 return
-            scope.setdefault("state", {})["customer_id"] = DEFAULT_CUSTOMER_ID
+            scope.setdefault("state", {})["customer_id"] = holder.customer_id
         await self._app(scope, receive, send)
 
+    async def _holder(self, scope: Scope) -> Holder:
+        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        holder = await self._keys.holder(key.strip()) if scheme.lower() == "bearer" else None
+        if holder is None:
+            raise Unauthorized("the API key is missing or wrong")
+        return holder
 
-def _digest(key: str) -> bytes:
-    # Digests are of one length, so that comparing them shows nothing of the key's.
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+def _check_scopes(holder: Holder, method: str, path: str) -> None:
+    needed = scopes_for(method, path)
+    if not holder.scopes.intersection(needed):
+        raise Forbidden(f"the API key lacks the scope {needed[0]}")
 
 
 def _customer_of(request: Request) -> UUID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -16,12 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime.api.problem import problem_response
 
 MAX_BODY_BYTES = 1_048_576
+MAX_DOCUMENT_BYTES = 20_971_520
+"""Largest document that is uploaded."""
 MAX_DEPTH = 64
 """Deepest nesting of a body."""
 
 
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-_LIMIT = f"the body is larger than {MAX_BODY_BYTES} bytes"
+_DOCUMENTS = re.compile(r"/v1\.0/rags/[^/]+/documents")
 
 
 class StrictRequest(Request):
@@ -50,7 +53,10 @@ class StrictRoute(APIRoute):
 
 
 class BodyLimit:
-    """ASGI middleware that refuses bodies larger than `MAX_BODY_BYTES` with 413, announced or not."""
+    """ASGI middleware that refuses too large bodies with 413, announced or not.
+
+    The limit is `MAX_BODY_BYTES`, for documents `MAX_DOCUMENT_BYTES`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,9 +66,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = MAX_DOCUMENT_BYTES if _DOCUMENTS.fullmatch(scope["path"]) else MAX_BODY_BYTES
+        message_text = f"the body is larger than {limit} bytes"
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
-            await problem_response(_TOO_LARGE, _LIMIT, scope["path"])(scope, receive, send)
+        if announced.isdecimal() and int(announced) > limit:
+            await problem_response(_TOO_LARGE, message_text, scope["path"])(scope, receive, send)
             return
         received = 0
 
@@ -70,8 +78,8 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise HTTPException(_TOO_LARGE, _LIMIT)
+            if received > limit:
+                raise HTTPException(_TOO_LARGE, message_text)
             return message
 
         await self._app(scope, limited, send)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -18,15 +17,18 @@ from starlette.responses import Response
 
 from models.errors import (
     AicallError,
+    Changed,
     Conflict,
     Forbidden,
     InvalidField,
+    LimitReached,
     MediaProtocolError,
     NotFound,
     ProviderError,
     Unauthorized,
     Unavailable,
 )
+from runtime.api.paths import operations_at
 from runtime.logs import redact
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,6 +39,7 @@ _STATUS: Sequence[tuple[type[AicallError], HTTPStatus]] = (
     (Conflict, HTTPStatus.CONFLICT),
     (Unauthorized, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
+    (LimitReached, HTTPStatus.TOO_MANY_REQUESTS),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (MediaProtocolError, HTTPStatus.BAD_REQUEST),
     (ProviderError, HTTPStatus.BAD_GATEWAY),
@@ -140,6 +143,8 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 async def _on_aicall_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, Changed) and "if-match" in request.headers:
+        return problem_response(HTTPStatus.PRECONDITION_FAILED, error.message, request.url.path)
     return problem_of(cast("AicallError", error), request.url.path)
 
 
@@ -163,13 +168,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Return every method that the path takes; a route of its own knows but one (RFC 9110 wants all in ``Allow``)."""
-    paths = cast("FastAPI", request.app).openapi()["paths"]
-    return sorted(
-        method.upper()
-        for path, methods in paths.items()
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.url.path)
-        for method in methods
-    )
+    return sorted({method.upper() for methods in operations_at(request) for method in methods})
 
 
 async def _on_unexpected_error(request: Request, error: Exception) -> Response:
@@ -191,6 +190,6 @@ def _field(error: Mapping[str, Any]) -> str:
 def _message(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"is not JSON: {error['ctx']['error']}"
-    if error["loc"] == ("body",) and error["type"] != "missing":
+    if error["loc"] == ("body",) and error["type"] not in {"missing", "invalid_field"}:
         return "must be a JSON object, sent as application/json"
     return _MESSAGES.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")

@@ -19,8 +19,80 @@ from runtime.services import CurrentServices, Services
 
 router = APIRouter(prefix="/providers", tags=["Providers"])
 
-Name = Annotated[str, Path(alias="name", max_length=50, description="Name of the provider, for example elevenlabs.")]
+Name = Annotated[str, Path(alias="name", max_length=50, description="Name of the provider.", examples=["elevenlabs"])]
 AiId = Annotated[UUID | None, Query(description="AI whose key is used; without it, the key of the environment.")]
+
+
+class Option(BaseModel):
+    """A setting of a provider, beside its key.
+
+    Attributes:
+        name: Its name in an AI's ``parameter``.
+        summary: What it is.
+        required: Whether the provider does not run without it.
+        variable: Environment variable that sets it, or null.
+        default: What holds without it, or null.
+    """
+
+    name: str
+    summary: str
+    required: bool
+    variable: str | None
+    default: str | None
+
+
+class Provider(BaseModel):
+    """What one provider of a seat can do here.
+
+    Attributes:
+        name: What an AI names it by.
+        label: Name for people.
+        runs: Whether this server runs it.
+        why_not: Why it does not, or null.
+        health: ``working``, ``probing`` or ``failing``; null while no call used it.
+        key_variable: Environment variable of its key, or null.
+        key_set: Whether that is set.
+        base_url_variable: Environment variable that points it elsewhere.
+        base_url_set: Whether that is set.
+        own_endpoint: Whether it runs with a server of one's own.
+        options: Further settings, or null.
+        extra: Extra of the package that it needs, or null.
+        installed: Whether that is installed.
+        default_model: Model that is used when none is named, or null.
+        default_voice: Voice that is used when none is named, or null.
+        voices: All of its voices, where they are a closed set, or null.
+        languages: All of its languages, where they are a closed set, or null.
+        sample_rates_hz: Sample rates that it takes, Hz, or null.
+        capabilities: What else it can do.
+    """
+
+    name: str
+    label: str
+    runs: bool
+    why_not: str | None
+    health: Literal["working", "probing", "failing"] | None
+    key_variable: str | None
+    key_set: bool
+    base_url_variable: str
+    base_url_set: bool
+    own_endpoint: bool
+    options: list[Option] | None
+    extra: str | None
+    installed: bool
+    default_model: str | None
+    default_voice: str | None
+    voices: list[str] | None
+    languages: list[str] | None
+    sample_rates_hz: list[int] | None
+    capabilities: list[str]
+
+
+class Providers(BaseModel):
+    """The providers of every seat, in the order of the seeds."""
+
+    llm: list[Provider]
+    stt: list[Provider]
+    tts: list[Provider]
 
 
 class Offered(BaseModel):
@@ -45,7 +117,7 @@ class Offers(BaseModel):
     result: list[Offered]
 
 
-@router.get("")
+@router.get("", response_model=Providers)
 async def list_providers(services: CurrentServices) -> JSONResponse:
     """Say which providers of each seat run here, whether their key is set, and their defaults."""
     return JSONResponse(providers_document(services.environ, services.circuits))

@@ -9,10 +9,14 @@ from adapters.media.base import Handshake, MediaProtocol
 from adapters.media.registry import choose
 from adapters.media.twilio import TwilioProtocol
 from adapters.media.twilio_signature import verify
-from adapters.store.base import GrantKind
+from adapters.store.base import GrantKind, MediaGrant
 from models.ai import Ai
-from models.aicall import Aicall, AicallWrite, EndReason
+from models.aicall import Aicall, AicallWrite, AssistanceType, EndReason
 from models.errors import Forbidden, NotFound, Unauthorized
+from models.status import AicallStatus
+from runtime.calls.leases import lease_end
+from runtime.calls.reattach import reattach
+from runtime.calls.roster import Roster, load_roster
 from runtime.ending import end_unattended
 from runtime.services import Services
 from runtime.tokens import verify_token
@@ -26,13 +30,17 @@ class Admitted:
 
     Attributes:
         aicall: The AIcall that it conducts; this process owns it now.
-        ai: Its AI.
+        ai: Its AI; of a team, that of the member that has the call.
         protocol: Its protocol, or None when the first message has to show it.
+        held: Whether the AIcall is on hold, of one whose phone system connects again.
+        team: Its team; None for an AI alone.
     """
 
     aicall: Aicall
     ai: Ai
     protocol: type[MediaProtocol] | None
+    held: bool = False
+    team: Roster | None = None
 
 
 async def admit(services: Services, handshake: Handshake, resource_id: str, token: str, *, owner: str) -> Admitted:
@@ -41,12 +49,12 @@ async def admit(services: Services, handshake: Handshake, resource_id: str, toke
     Args:
         services: The process.
         handshake: The upgrade request.
-        resource_id: ``{id}`` of the URL: an AIcall or an AI.
+        resource_id: ``{id}`` of the URL: an AIcall, an AI or a team.
         token: ``{token}`` of the URL.
         owner: Id of this process, which becomes the AIcall's owner.
 
     Raises:
-        NotFound: No such AIcall or AI.
+        NotFound: No such AIcall, AI or team.
         Unauthorized: The token or the signature is wrong.
         Forbidden: The token has expired.
         Conflict: The AIcall is in use on another connection, or has ended.
@@ -65,26 +73,52 @@ async def admit(services: Services, handshake: Handshake, resource_id: str, toke
         raise Forbidden("the media token has expired")
     _check_signature(services, handshake, protocol)
     if grant.kind is GrantKind.AICALL:
-        aicall, ai = await _claim(services, grant.resource_id, owner)
-    else:
-        ai = await services.store.get_ai(grant.resource_id, customer_id=None)
-        aicall = Aicall.create(AicallWrite(assistance_id=ai.id), ai, id=uuid4(), now=services.clock())
-        await services.store.create_aicall(aicall, owner=owner)
-        services.metrics.status_moved(aicall.status)
-    return Admitted(aicall, ai, protocol)
+        return await _claim(services, grant.resource_id, owner, protocol)
+    aicall, ai, roster = await _new_aicall(services, grant)
+    await services.store.create_aicall(aicall, owner=owner, tm_lease=lease_end(services))
+    services.metrics.status_moved(aicall.status)
+    return Admitted(aicall, ai, protocol, team=roster)
 
 
-async def _claim(services: Services, aicall_id: UUID, owner: str) -> tuple[Aicall, Ai]:
+async def _new_aicall(services: Services, grant: MediaGrant) -> tuple[Aicall, Ai, Roster | None]:
+    """Make the AIcall of a connection to an AI's or a team's long-lived URL."""
+    now = services.clock()
+    if grant.kind is GrantKind.TEAM:
+        team = await services.store.get_team(grant.resource_id, customer_id=None)
+        roster = await load_roster(services, team)
+        ai = roster.ai_of(team.start_member_id)
+        body = AicallWrite(assistance_type=AssistanceType.TEAM, assistance_id=team.id)
+        return Aicall.create(body, ai, id=uuid4(), now=now, team=team), ai, roster
+    ai = await services.store.get_ai(grant.resource_id, customer_id=None)
+    return Aicall.create(AicallWrite(assistance_id=ai.id), ai, id=uuid4(), now=now), ai, None
+
+
+async def _claim(services: Services, aicall_id: UUID, owner: str, protocol: type[MediaProtocol] | None) -> Admitted:
     """Take the AIcall last of all: whatever failed after that would leave it to nobody."""
-    found = await services.store.get_aicall(aicall_id, customer_id=None)
+    store = services.store
+    found = await store.get_aicall(aicall_id, customer_id=None)
     try:
-        ai = await services.store.get_ai(found.assistance_id, customer_id=found.customer_id)
+        ai, roster = await _assistance(services, found)
     except NotFound:
         # Only an AIcall that nobody runs is ended; one that runs has its AI already.
-        await services.store.claim_aicall(aicall_id, owner=owner)
+        await store.claim_aicall(aicall_id, owner=owner, tm_lease=lease_end(services))
         await end_unattended(services, aicall_id, EndReason.INTERNAL_ERROR)
         raise
-    return await services.store.claim_aicall(aicall_id, owner=owner), ai
+    if found.status is AicallStatus.INITIATING:
+        claimed = await store.claim_aicall(aicall_id, owner=owner, tm_lease=lease_end(services))
+        return Admitted(claimed, ai, protocol, team=roster)
+    tenure = await reattach(services, aicall_id, owner=owner)
+    return Admitted(tenure.aicall, ai, protocol, held=tenure.held, team=roster)
+
+
+async def _assistance(services: Services, aicall: Aicall) -> tuple[Ai, Roster | None]:
+    """Return the AI that has an AIcall, and its team."""
+    store = services.store
+    if aicall.assistance_type is AssistanceType.AI:
+        return await store.get_ai(aicall.assistance_id, customer_id=aicall.customer_id), None
+    team = await store.get_team(aicall.assistance_id, customer_id=aicall.customer_id)
+    roster = await load_roster(services, team)
+    return roster.ai_of(roster.member_id(aicall.current_member_id)), roster
 
 
 def _check_signature(services: Services, handshake: Handshake, protocol: type[MediaProtocol] | None) -> None:

@@ -22,6 +22,9 @@ _READER_FIRST_S = 0.5
 _BROKEN_CODES = frozenset({1002, 1003, 1007, 1009})
 """Close codes of a socket on which WebSocket itself was violated: bad frame, wrong type, not UTF-8, too big."""
 
+_GOODBYE_CODES = frozenset({1000, 1005})
+"""Close codes of a phone system that is done. Any other is one that went away, or a connection that broke."""
+
 
 class Disconnected(Exception):
     """The phone system closed the socket.
@@ -38,6 +41,11 @@ class Disconnected(Exception):
     def broken(self) -> bool:
         """Whether the socket was closed because one side broke the WebSocket protocol, and not by a hang-up."""
         return self.code in _BROKEN_CODES
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the phone system said goodbye (RFC 6455, section 7.4.1: done, or closed without a code)."""
+        return self.code in _GOODBYE_CODES
 
 
 class Socket(Protocol):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from models.aicall import Aicall
-from pipelines.conversation import Conversation
+from models.aicall import Aicall, EndReason
+from pipelines.conversation.conversation import Conversation
+from pipelines.tools.host import KnowledgeSearch, ToolDesk
 from runtime.calls.call_records import CallRecords
 from runtime.services import Services
 
@@ -22,14 +23,33 @@ class CallToolHost:
         aicall: The AIcall.
         records: Where to record what tools do.
         variables: What is known of the call already.
+        knowledge: The knowledge base of the AI; None when there is none.
     """
 
-    def __init__(self, services: Services, aicall: Aicall, records: CallRecords, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        aicall: Aicall,
+        records: CallRecords,
+        variables: Mapping[str, str],
+        knowledge: KnowledgeSearch | None = None,
+    ) -> None:
         self._services = services
         self._aicall = aicall
         self._records = records
         self._variables = dict(variables)
+        self._knowledge = knowledge
         self._conversation: Conversation | None = None
+
+    def beside(self, knowledge: KnowledgeSearch | None) -> CallToolHost:
+        """Return the same call as another member of its team sees it: with its own knowledge, and the same variables.
+
+        Args:
+            knowledge: That member's knowledge base; None when there is none.
+        """
+        other = CallToolHost(self._services, self._aicall, self._records, {}, knowledge)
+        other._variables = self._variables
+        return other
 
     def serve(self, conversation: Conversation) -> None:
         """Act on this conversation from now on."""
@@ -39,6 +59,21 @@ class CallToolHost:
     def aicall_id(self) -> UUID:
         """The call's own id."""
         return self._aicall.id
+
+    @property
+    def aicall(self) -> Mapping[str, Any]:
+        """The AIcall's public document."""
+        return self._aicall.public()
+
+    @property
+    def desk(self) -> ToolDesk:
+        """The process's connections to the outside."""
+        return self._services.tools
+
+    @property
+    def knowledge(self) -> KnowledgeSearch | None:
+        """The knowledge base of the AI; None when there is none."""
+        return self._knowledge
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -68,7 +103,12 @@ class CallToolHost:
         if self._conversation is not None:
             await self._conversation.stop_media()
 
-    async def stop_service(self) -> None:
+    async def stop_service(self, reason: EndReason = EndReason.STOP_SERVICE) -> None:
         """End the call once everything said before was heard."""
         if self._conversation is not None:
-            await self._conversation.hang_up()
+            await self._conversation.hang_up(reason)
+
+    async def when_heard(self) -> None:
+        """Wait until everything said before was heard."""
+        if self._conversation is not None:
+            await self._conversation.when_heard()

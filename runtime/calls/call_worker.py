@@ -2,45 +2,46 @@
 
 Whatever happens (hang-up, terminate, a vendor that refuses, an exception, a cancelled task), the AIcall is moved
 through ``terminating`` to ``terminated`` exactly once, after everything it held was released within a hard deadline.
+Only when another process has taken the AIcall over, this one releases what it holds and records nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from loguru import logger
-from starlette.websockets import WebSocket
 
-from adapters.media.base import AudioReceived, DtmfReceived, Handshake, MarkReached, MediaEvent, Started, Stopped
-from adapters.media.registry import choose
-from adapters.vendor_errors import failure
+from adapters.media.base import AudioReceived, DtmfReceived, MarkReached, MediaEvent, Started, Stopped
+from adapters.store.life.contract import LifeStep
 from models.aicall import EndReason
 from models.errors import InvalidField, MediaProtocolError, ProviderError
-from models.ids import NIL_ID
-from models.message import Role
+from models.event import status_event_type
 from models.status import AicallStatus
-from models.tools import enabled_tools
-from models.turn import TurnRecord
-from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
-from pipelines.failover.failover import Switch
-from pipelines.failover.failures import Seat
-from pipelines.failover.stall_watch import StallLimits
-from pipelines.prompts import substitute
-from pipelines.tools.dispatch import ToolDispatch
-from pipelines.turns.barge_in import Decision
-from pipelines.voice_services import make_voice_services
+from pipelines.conversation.conversation import Conversation
+from pipelines.meter import Meter
 from runtime.calls.admission import Admitted
+from runtime.calls.attachment import Attachment
+from runtime.calls.call_conversation import ConversationMaker, Conversing, make_conversation, stored_past
+from runtime.calls.call_line import CallLine
+from runtime.calls.call_listener import CallListener
 from runtime.calls.call_records import CallRecords
-from runtime.calls.call_socket import CallSocket, Disconnected
-from runtime.calls.call_tools import CallToolHost
+from runtime.calls.call_socket import Disconnected
 from runtime.calls.close_codes import close_code
+from runtime.calls.life import CallLife, Phase, Step, Trigger
+from runtime.calls.put_in import put_in_waiting
+from runtime.calls.spend import set_limit
 from runtime.services import Services
 
-_STORE_OUTAGE_S = 30.0
+_STORE_OUTAGE_S = 60.0
 """How long the last records of a call wait for a store that does not answer, seconds."""
+_SETTLE_S = 0.5
+"""How long a pause may take to reach the end of the pipeline, seconds."""
+_FIRST_EVENTS = 20
+"""Among how many of its first events an AIcall began to progress."""
 
 
 class CallWorker:
@@ -48,28 +49,45 @@ class CallWorker:
 
     Args:
         services: The process.
-        admitted: The AIcall that was taken for this connection.
-        handshake: The upgrade request.
-        socket: The WebSocket, not yet accepted.
+        admitted: The AIcall that was taken.
+        attachment: The connection for which it was taken, not yet accepted.
+        make: Makes its conversation.
     """
 
-    def __init__(self, services: Services, admitted: Admitted, handshake: Handshake, socket: WebSocket) -> None:
+    def __init__(
+        self,
+        services: Services,
+        admitted: Admitted,
+        attachment: Attachment,
+        make: ConversationMaker = make_conversation,
+    ) -> None:
         self._services = services
         self._settings = services.settings
         self._admitted = admitted
         self._aicall = admitted.aicall
-        self._handshake = handshake
-        self._socket = CallSocket(socket, on_lost=lambda: self.end(EndReason.HANGUP))
-        self._records = CallRecords(services, self._aicall, lambda: self.end(EndReason.TERMINATE))
+        self._make = make
+        self._life = CallLife(admitted.aicall.status, held=admitted.held)
+        self._owner = services.live_calls.owner
+        self._records = CallRecords(services, self._aicall, lambda: self.end(EndReason.TERMINATE), on_taken=self.taken)
+        self._listener = CallListener(services, self._records, on_started=self._started, on_finished=self.end)
         self._end: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
+        self._line = CallLine()
+        self._meter = Meter()
+        self._attachment: Attachment | None = attachment
         self._conversation: Conversation | None = None
-        self._voice: VoiceServices | None = None
-        self._failed_in_turn: set[Seat] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._listening = False
+        self._unrecorded: list[LifeStep] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._conversing: asyncio.Task[None] | None = None
         self._duration_timer: asyncio.TimerHandle | None = None
         self._media_timer: asyncio.TimerHandle | None = None
+        self._grace_timer: asyncio.TimerHandle | None = None
+        self._tm_media: datetime | None = None
+        if self._life.detached:
+            self._await_media(EndReason.HANGUP)
+
+    # What may be asked of it (`runtime.calls.live_calls.LiveCall`).
 
     def end(self, reason: EndReason) -> None:
         """Ask the call to end. The first reason counts."""
@@ -80,9 +98,57 @@ class CallWorker:
         """Wait until the AIcall is ``terminated`` and everything is released."""
         await self._ended.wait()
 
+    async def pause(self) -> None:
+        """Put the call on hold, and wait until that is recorded.
+
+        Raises:
+            Conflict: In its status it cannot be.
+        """
+        pausing = self._move(Trigger.PAUSE)
+        if pausing is not None:
+            await asyncio.wait({pausing})
+        await self._records.journal.flush(_STORE_OUTAGE_S)
+
+    async def resume(self) -> None:
+        """Go on after a hold, and wait until that is recorded.
+
+        Raises:
+            Conflict: In its status it cannot.
+        """
+        self._move(Trigger.RESUME)
+        self._go_on()
+        await self._records.journal.flush(_STORE_OUTAGE_S)
+
+    async def take_messages(self) -> None:
+        """Put in what others say in the call. What comes while it is on hold waits until it goes on."""
+        if self._conversation is not None and self._life.phase is Phase.RUNNING:
+            await put_in_waiting(self._services.store, self._aicall.id, self._conversation)
+
+    def taken(self) -> None:
+        """Let go of the call: another process runs the AIcall now."""
+        if self._life.may(Trigger.TAKEN):
+            self._life.move(Trigger.TAKEN)
+            logger.warning("aicall {}: another process has taken it over", self._aicall.id)
+            self.end(EndReason.WORKER_LOST)
+
+    @property
+    def detached(self) -> bool:
+        """Whether its phone system was lost and may connect again."""
+        return self._life.detached
+
+    async def settled(self) -> None:
+        """Wait until everything so far is recorded, or the store is too slow for a phone system that waits."""
+        pausing = [task for task in self._tasks if task.get_name().startswith("pausing-")]
+        if pausing:
+            await asyncio.wait(pausing)
+        await self._records.journal.flush(self._settings.start_timeout_s)
+
+    # Conducting.
+
     async def run(self) -> None:
         """Conduct the call to its end. Never raises, unless it is cancelled, and then only after the end."""
-        self._spawn(self._conduct(), "opening")
+        assert self._attachment is not None  # noqa: S101  # the first one
+        self._spawn(self._conduct(self._attachment), "opening")
         cancelled = not await _wait_through({self._end})
         self.end(EndReason.DRAIN)
         tearing_down = asyncio.get_running_loop().create_task(self._tear_down(self._end.result()))
@@ -91,108 +157,90 @@ class CallWorker:
         if cancelled:
             raise asyncio.CancelledError
 
-    # Conducting.
+    async def attach(self, attachment: Attachment) -> None:
+        """Go on with another connection; returns when it is over."""
+        if self._life.over or self._attachment is not None:
+            await attachment.close(*close_code(EndReason.MEDIA_ERROR))
+            return
+        self._attachment = attachment
+        self._spawn(self._conduct(attachment), "opening")
+        try:
+            await attachment.over.wait()
+        except asyncio.CancelledError:
+            attachment.break_off(EndReason.HANGUP)
+            raise
 
-    async def _conduct(self) -> None:
-        offered, protocol = self._handshake.subprotocols, self._admitted.protocol
-        # A client must fail a connection on which it is given a subprotocol that it did not offer (RFC 6455, 4.1).
-        await self._socket.accept(protocol.subprotocol if protocol and protocol.subprotocol in offered else None)
-        started, early = await self._wait_started()
+    async def _conduct(self, attachment: Attachment) -> None:
+        try:
+            started, early = await attachment.open()
+        except (Disconnected, MediaProtocolError):
+            if not self._life.detached:
+                raise
+            await self._lose(attachment, EndReason.HANGUP)
+            return
         if self._end.done():
+            return
+        await self._connect(attachment, started)
+        await self._serve(attachment, early)
+
+    async def _connect(self, attachment: Attachment, started: Started) -> None:
+        """Lead the conversation, a new one or the one so far, over this connection."""
+        if self._conversation is not None and self._line.fits(attachment.socket):
+            self._line.connect(attachment.socket)
+            self._media_back()
+            self._go_on()
             return
         # Loaded when the AI was saved, but for one that another process saved meanwhile.
         await self._services.preloader.ensure(self._aicall.providers)
-        conversation = self._build(started)
+        await self._let_go()
+        past = None
+        if self._life.phase is not Phase.OPENING:
+            await self.settled()
+            past = await stored_past(self._services, self._aicall)
+        limit_s = await self._time_left_s()
+        self._line.connect(attachment.socket)
+        what = Conversing(
+            self._aicall,
+            self._admitted.ai,
+            self._records,
+            self._listener,
+            self._line,
+            self._variables(attachment, started),
+            past,
+            self._admitted.team,
+        )
+        await set_limit(self._services, self._aicall.customer_id, self._meter)
+        conversation, voice = self._make(self._services, what)
+        conversation.metered_by(self._meter)
+        self._listener.listen_to(voice)
         self._conversation = conversation
+        self._media_back()
         self._conversing = self._spawn(self._converse(conversation), "conversation")
-        self._spawn(self._read(conversation, early), "reader")
+        if self._duration_timer is None:
+            loop = asyncio.get_running_loop()
+            self._duration_timer = loop.call_later(limit_s, self.end, EndReason.MAX_DURATION)
+
+    async def _let_go(self) -> None:
+        """Stop the conversation so far, which does not fit the new connection."""
+        conversation, conversing = self._conversation, self._conversing
+        self._conversation, self._conversing, self._listening = None, None, False
+        if conversation is not None and conversing is not None:
+            await conversation.stop(conversing, self._settings.teardown_timeout_s / 2)
+
+    async def _time_left_s(self) -> float:
         limit_s = self._aicall.options.max_duration_s or self._settings.max_duration_s
-        self._duration_timer = asyncio.get_running_loop().call_later(limit_s, self.end, EndReason.MAX_DURATION)
-        self._watch_media()
+        if self._life.phase is Phase.OPENING:
+            return limit_s
+        began = status_event_type(AicallStatus.PROGRESSING)
+        for event in await self._services.store.list_events(
+            limit=_FIRST_EVENTS, customer_id=None, aicall_id=self._aicall.id
+        ):
+            if event.type == began:
+                return max(0.0, limit_s - (self._services.clock() - event.tm_create).total_seconds())
+        return limit_s
 
-    async def _wait_started(self) -> tuple[Started, list[MediaEvent]]:
-        """Read until the stream begins.
-
-        Returns:
-            The beginning, and what came with it in the same message.
-
-        Raises:
-            MediaProtocolError: It does not begin in time, or not as its protocol allows.
-            Disconnected: The phone system closed the socket first.
-        """
-        try:
-            async with asyncio.timeout(self._settings.start_timeout_s), aclosing(self._events()) as messages:
-                async for events in messages:
-                    for index, event in enumerate(events):
-                        if isinstance(event, Started):
-                            self._socket.started = True
-                            return event, events[index + 1 :]
-        except TimeoutError:
-            raise MediaProtocolError("the stream did not start in time", fatal=True) from None
-        raise MediaProtocolError("the stream ended before it started", fatal=True)
-
-    async def _events(self) -> AsyncGenerator[list[MediaEvent], None]:
-        """Yield each message's events. The first message may show which protocol it is."""
-        chosen = self._admitted.protocol
-        message = await self._socket.receive()
-        if chosen is None:
-            chosen = choose(self._handshake, message)
-            if chosen is None:
-                raise MediaProtocolError("the first message fits no media protocol", fatal=True)
-        self._socket.speak(chosen())
-        while True:
-            yield self._socket.events_of(message)
-            message = await self._socket.receive()
-
-    def _build(self, started: Started) -> Conversation:
-        aicall, ai = self._aicall, self._admitted.ai
-        variables = self._variables(started)
-        vad = aicall.ai_vad_config or ai.effective_vad
-        voice = make_voice_services(
-            aicall,
-            ai.secrets,
-            init_prompt=ai.init_prompt,
-            variables=variables,
-            sample_rate_hz=started.sample_rate_hz,
-            stop_secs=vad.stop_secs,
-            clients=self._services.clients,
-            environ=self._services.environ,
-            circuits=self._services.circuits,
-        )
-        self._voice = voice
-        host = CallToolHost(self._services, aicall, self._records, variables)
-        tools = ToolDispatch(
-            enabled_tools(ai.tool_names, has_knowledge=ai.rag_id != NIL_ID), host, self._records.tool_called
-        )
-        options = aicall.options
-        options = options.model_copy(update={"greeting": substitute(options.greeting, variables)})
-        conversation = Conversation(
-            voice,
-            ConversationSettings(
-                vad=vad,
-                smart_turn_enabled=aicall.ai_smart_turn_enabled,
-                options=options,
-                language=aicall.stt_language,
-                idle_timeout_s=options.idle_timeout_s or self._settings.idle_timeout_s,
-                limits=StallLimits(
-                    stt_s=self._settings.stt_stall_s,
-                    llm_s=self._settings.llm_stall_s,
-                    tts_s=self._settings.tts_stall_s,
-                ),
-                answers_early=options.answer_early and voice.may_speculate,
-            ),
-            tools.schemas(),
-            sink=self._socket,
-            inference=self._services.inference,
-            listener=self,
-            greetings=self._services.greetings,
-            phrases=self._services.phrases,
-        )
-        host.serve(conversation)
-        return conversation
-
-    def _variables(self, started: Started) -> dict[str, str]:
-        query = self._handshake.query
+    def _variables(self, attachment: Attachment, started: Started) -> dict[str, str]:
+        query = attachment.handshake.query
         return {
             **started.parameters,
             "aicall.id": str(self._aicall.id),
@@ -204,10 +252,35 @@ class CallWorker:
 
     async def _converse(self, conversation: Conversation) -> None:
         await conversation.run()
-        # It ended though nobody asked it to.
-        self.end(EndReason.INTERNAL_ERROR)
+        if conversation is self._conversation:
+            # It ended though nobody asked it to.
+            self.end(EndReason.INTERNAL_ERROR)
 
-    async def _read(self, conversation: Conversation, early: list[MediaEvent]) -> None:
+    async def _serve(self, attachment: Attachment, early: list[MediaEvent]) -> None:
+        """Read a connection to its end; then the call ends too, or waits for another one."""
+        self._watch_media(attachment)
+        reading = asyncio.get_running_loop().create_task(self._read(attachment, early))
+        ends: set[asyncio.Future[Any]] = {reading, attachment.broken}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+        if reading.cancelled():
+            await self._lose(attachment, attachment.broken.result())
+        elif reading.result():
+            await self._lose(attachment, EndReason.HANGUP)
+        else:
+            self.end(EndReason.HANGUP)
+
+    async def _read(self, attachment: Attachment, early: list[MediaEvent]) -> bool:
+        """Hand on what comes.
+
+        Returns:
+            Whether the connection was lost; False when the phone system has hung up.
+        """
+        conversation, socket = self._conversation, attachment.socket
+        assert conversation is not None  # noqa: S101  # made before
         events = early
         while True:
             for event in events:
@@ -219,21 +292,122 @@ class CallWorker:
                     case DtmfReceived():
                         await conversation.input.press(event.digit)
                     case Stopped():
-                        self.end(EndReason.HANGUP)
-                        return
+                        return False
                     case Started():
                         pass
-            events = self._socket.events_of(await self._socket.receive())
+            try:
+                events = socket.events_of(await socket.receive())
+            except Disconnected as error:
+                if error.broken:
+                    raise
+                return not error.hung_up
+
+    def _watch_media(self, attachment: Attachment) -> None:
+        """Give a connection up on which nothing comes any more: a half-open socket closes by itself only late."""
+        if attachment is not self._attachment or attachment.broken.done():
+            return
+        loop = asyncio.get_running_loop()
+        left_s = attachment.socket.last_received_s + self._settings.media_idle_timeout_s - loop.time()
+        if left_s > 0:
+            self._media_timer = loop.call_later(left_s, self._watch_media, attachment)
+        else:
+            attachment.break_off(EndReason.MEDIA_ERROR)
+
+    # Losing the phone system, and having it back.
+
+    async def _lose(self, attachment: Attachment, reason: EndReason) -> None:
+        """Pause the call until the phone system connects again, or end it."""
+        if self._end.done():
+            return
+        ending = self._conversation is not None and self._conversation.ending
+        if ending or not self._settings.reattach_grace_s or not (self._life.detached or self._may_lose()):
+            self.end(reason)
+            return
+        self._attachment = None
+        self._line.disconnect()
+        if self._life.detached:
+            # It was not back yet: the time that it has runs on.
+            self._record(LifeStep(None, self._tm_media, self._life.held))
+        else:
+            self._await_media(reason)
+            self._move(Trigger.MEDIA_LOST)
+        await attachment.close(*close_code(reason))
+
+    def _may_lose(self) -> bool:
+        return self._life.may(Trigger.MEDIA_LOST)
+
+    def _await_media(self, reason: EndReason) -> None:
+        grace_s = self._settings.reattach_grace_s
+        self._tm_media = self._services.clock() + timedelta(seconds=grace_s)
+        self._grace_timer = asyncio.get_running_loop().call_later(grace_s, self.end, reason)
+
+    def _media_back(self) -> None:
+        if self._life.detached:
+            if self._grace_timer is not None:
+                self._grace_timer.cancel()
+            self._move(Trigger.MEDIA_BACK)
+
+    # Moving.
+
+    def _started(self) -> None:
+        self._listening = True
+        self._go_on(Phase.OPENING, Phase.RESUMING_DETACHED)
+
+    def _go_on(self, *also: Phase) -> None:
+        """Say that the pipeline listens, where that is what the call waits for."""
+        if self._listening and self._life.phase in (Phase.RESUMING, *also):
+            begins = self._life.phase is Phase.OPENING
+            self._move(Trigger.LISTENS)
+            if self._conversation is not None and self._life.phase is Phase.RUNNING and not begins:
+                self._spawn(self._conversation.resume(), "resuming")
+                self._spawn(self.take_messages(), "messages")
+
+    def _move(self, trigger: Trigger) -> asyncio.Task[None] | None:
+        """Move the call's life on and record what follows.
+
+        Returns:
+            The task in which the bot falls silent before its pause is recorded; None for none.
+
+        Raises:
+            Conflict: The trigger is not for where the call stands.
+        """
+        before = self._life.phase
+        step = self._life.move(trigger)
+        if step.phase is before:
+            return None
+        steps = self._steps(step)
+        if AicallStatus.PAUSING in step.moves and self._conversation is not None:
+            # Whoever sees the pause finds everything that was said before it.
+            self._unrecorded += steps
+            return self._spawn(self._pause(self._conversation), "pausing")
+        self._record(*steps)
+        return None
+
+    def _steps(self, step: Step, reason: EndReason = EndReason.NONE) -> list[LifeStep]:
+        tm_media = self._tm_media if self._life.detached else None
+        return [LifeStep(target, tm_media, self._life.held, reason) for target in step.moves or (None,)]
+
+    async def _pause(self, conversation: Conversation) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await conversation.pause()
+        self._record()
+
+    def _record(self, *steps: LifeStep) -> None:
+        unrecorded, self._unrecorded = self._unrecorded, []
+        for step in (*unrecorded, *steps):
+            self._records.stepped(step)
 
     # Watching.
 
     def _spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"{name}-{self._aicall.id}")
         task.add_done_callback(self._task_done)
-        self._tasks.append(task)
+        self._tasks.add(task)
         return task
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         # The exception is always fetched: asyncio would complain about one that nobody has seen.
         error = None if task.cancelled() else task.exception()
         if error is None or self._end.done():
@@ -250,76 +424,11 @@ class CallWorker:
             logger.opt(exception=error).error("aicall {}: the call broke", self._aicall.id)
             self.end(EndReason.INTERNAL_ERROR)
 
-    def _watch_media(self) -> None:
-        """End the call when the phone system sends nothing any more: a half-open socket closes by itself only late."""
-        loop = asyncio.get_running_loop()
-        left_s = self._socket.last_received_s + self._settings.media_idle_timeout_s - loop.time()
-        if left_s > 0:
-            self._media_timer = loop.call_later(left_s, self._watch_media)
-        else:
-            self.end(EndReason.MEDIA_ERROR)
-
-    # What the conversation says (`pipelines.conversation.ConversationListener`).
-
-    def started(self) -> None:
-        """Record that the pipeline runs."""
-        self._records.moved(AicallStatus.PROGRESSING)
-
-    def user_said(self, text: str) -> None:
-        """Record the caller's turn."""
-        self._worked(Seat.STT)
-        self._records.said(Role.USER, text)
-
-    def bot_said(self, text: str, *, interrupted: bool) -> None:
-        """Record what the caller heard of the bot's turn."""
-        self._records.said(Role.ASSISTANT, text, interrupted=interrupted)
-
-    def turn_completed(self, record: TurnRecord) -> None:
-        """Record a turn's latencies."""
-        if record.llm_first_token_ms is not None:
-            self._worked(Seat.LLM)
-            if record.tts_first_audio_ms is not None:
-                self._worked(Seat.TTS)
-        self._failed_in_turn.clear()
-        self._records.turn_completed(record)
-
-    def barge_in_decided(self, decision: Decision) -> None:
-        """Count what became of the caller's speech."""
-        self._services.metrics.barge_in_decided(action=decision.action, cause=decision.cause)
-
-    def provider_failed(self, seat: Seat, category: str, *, fatal: bool) -> None:
-        """Record a vendor's failure, and let the other calls know of it."""
-        provider = ""
-        if self._voice is not None:
-            provider = self._voice.provider(seat)
-            if (circuit := self._voice.circuits.get(seat)) is not None:
-                circuit.failed(category)
-        self._failed_in_turn.add(seat)
-        self._records.provider_failed(failure(provider, seat, category), fatal=fatal)
-
-    def provider_switched(self, switch: Switch) -> None:
-        """Record that another vendor took over."""
-        error = failure(switch.failed, switch.seat, switch.category)
-        self._records.provider_switched(error, switch.successor, switch.took_ms)
-
-    def _worked(self, seat: Seat) -> None:
-        circuit = self._voice.circuits.get(seat) if self._voice is not None else None
-        if circuit is not None and seat not in self._failed_in_turn:
-            circuit.succeeded()
-
-    def filler_said(self, text: str, waits_for: str) -> None:
-        """Record that the caller was asked to wait."""
-        self._records.filler_said(text, waits_for)
-
-    def finished(self, reason: EndReason) -> None:
-        """End the call: the conversation is over."""
-        self.end(reason)
-
     # Tearing down.
 
     async def _tear_down(self, reason: EndReason) -> None:
-        self._records.moved(AicallStatus.TERMINATING, reason)
-        for timer in (self._duration_timer, self._media_timer):
+        self._advance(Trigger.END, reason)
+        for timer in (self._duration_timer, self._media_timer, self._grace_timer):
             if timer is not None:
                 timer.cancel()
         deadline_s = self._settings.teardown_timeout_s
@@ -331,13 +440,18 @@ class CallWorker:
         except Exception:  # noqa: BLE001 - the last move must be made whatever went wrong
             logger.exception("aicall {}: releasing the call failed", self._aicall.id)
         finally:
-            self._records.moved(AicallStatus.TERMINATED, reason)
+            self._records.used(self._meter)
+            self._advance(Trigger.RELEASED, reason)
             try:
-                if not await self._records.journal.flush(_STORE_OUTAGE_S):
+                if self._life.phase is not Phase.LOST and not await self._records.journal.flush(_STORE_OUTAGE_S):
                     logger.error("aicall {}: its last records could not be written", self._aicall.id)
                 await self._records.journal.close()
             finally:
                 self._ended.set()
+
+    def _advance(self, trigger: Trigger, reason: EndReason) -> None:
+        if self._life.may(trigger):
+            self._record(*self._steps(self._life.move(trigger), reason))
 
     async def _release(self, reason: EndReason, deadline_s: float) -> None:
         conversation, conversing = self._conversation, self._conversing
@@ -350,11 +464,13 @@ class CallWorker:
             and not await conversation.stop(conversing, deadline_s / 2)
         ):
             logger.error("aicall {}: the pipeline did not end in time and is left to itself", self._aicall.id)
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=deadline_s / 4)
-        await self._socket.close(*close_code(reason))
+        if tasks:
+            await asyncio.wait(tasks, timeout=deadline_s / 4)
+        if self._attachment is not None:
+            await self._attachment.close(*close_code(reason))
 
 
 async def _wait_through(awaited: set[asyncio.Future[Any]]) -> bool:

@@ -8,12 +8,15 @@ NORMAL = 1000
 GOING_AWAY = 1001
 POLICY = 1008
 INTERNAL = 1011
+SERVICE_RESTART = 1012
+"""Connect again: another process goes on with the call."""
 
 _CODES = {
     EndReason.DRAIN: GOING_AWAY,
     EndReason.MEDIA_ERROR: POLICY,
     EndReason.PROVIDER_ERROR: INTERNAL,
     EndReason.INTERNAL_ERROR: INTERNAL,
+    EndReason.WORKER_LOST: SERVICE_RESTART,
 }
 
 

@@ -2,6 +2,10 @@
 
 The call hands its entries over and goes on at once. One task writes them, one after the other, and tries again while
 the store does not answer, so that a slow store delays records and never audio.
+
+What waits is bounded, in number and in bytes. At the bound, records that only measure (latencies, fillers) are dropped.
+Status moves, messages and whatever else tells what happened are kept all the same: a call makes no more of them than
+its length and its people allow, a few hundred kilobytes an hour.
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ from loguru import logger
 
 from models.errors import AicallError
 
-_QUEUE_LIMIT = 10_000
-"""Entries kept while the store does not answer; far more than a call of an hour makes."""
+ENTRIES_LIMIT = 2_000
+"""From how many waiting entries on measurements are dropped; more than a call of an hour makes."""
+BYTES_LIMIT = 4 * 1024 * 1024
+"""From how many waiting bytes on measurements are dropped."""
 _RETRY_DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Pauses between tries; the last one repeats, seconds."""
 
@@ -31,15 +37,26 @@ class CallJournal:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._queue: asyncio.Queue[Write] = asyncio.Queue(_QUEUE_LIMIT)
+        self._queue: asyncio.Queue[tuple[Write, int]] = asyncio.Queue()
+        self._waiting_bytes = 0
+        self._dropped = 0
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"journal-{name}")
 
-    def add(self, write: Write) -> None:
-        """Append a write. Never waits and never raises."""
-        try:
-            self._queue.put_nowait(write)
-        except asyncio.QueueFull:
-            logger.error("aicall {}: the store is too far behind; a record is lost", self._name)
+    def add(self, write: Write, *, size_bytes: int = 0, dispensable: bool = False) -> None:
+        """Append a write. Never waits and never raises.
+
+        Args:
+            write: The write.
+            size_bytes: About how much it holds in memory.
+            dispensable: Whether it may be dropped while the store is too far behind.
+        """
+        if dispensable and (self._queue.qsize() >= ENTRIES_LIMIT or self._waiting_bytes >= BYTES_LIMIT):
+            if not self._dropped:
+                logger.error("aicall {}: the store is too far behind; measurements are dropped", self._name)
+            self._dropped += 1
+            return
+        self._waiting_bytes += size_bytes
+        self._queue.put_nowait((write, size_bytes))
 
     async def flush(self, timeout_s: float) -> bool:
         """Wait until everything added so far is written.
@@ -62,11 +79,15 @@ class CallJournal:
 
     async def _run(self) -> None:
         while True:
-            write = await self._queue.get()
+            write, size_bytes = await self._queue.get()
             try:
                 await self._write(write)
             finally:
+                self._waiting_bytes -= size_bytes
                 self._queue.task_done()
+            if self._dropped and self._queue.empty():
+                logger.warning("aicall {}: the store has caught up; {} measurements lost", self._name, self._dropped)
+                self._dropped = 0
 
     async def _write(self, write: Write) -> None:
         for attempt in range(1_000_000):

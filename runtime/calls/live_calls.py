@@ -10,6 +10,7 @@ from loguru import logger
 
 from models.aicall import EndReason
 from models.errors import Unavailable
+from runtime.calls.attachment import Attachment
 
 
 class LiveCall(Protocol):
@@ -20,6 +21,36 @@ class LiveCall(Protocol):
 
     async def wait_ended(self) -> None:
         """Wait until the call is ``terminated`` and released."""
+
+    async def pause(self) -> None:
+        """Put the call on hold, and wait until that is recorded.
+
+        Raises:
+            Conflict: In its status it cannot be.
+        """
+
+    async def resume(self) -> None:
+        """Go on after a hold, and wait until that is recorded.
+
+        Raises:
+            Conflict: In its status it cannot.
+        """
+
+    async def take_messages(self) -> None:
+        """Put in what others say in the call. What comes while it is on hold waits until it goes on."""
+
+    def taken(self) -> None:
+        """Let go of the call: another process runs the AIcall now."""
+
+    async def settled(self) -> None:
+        """Wait until everything so far is recorded."""
+
+    @property
+    def detached(self) -> bool:
+        """Whether its phone system was lost and may connect again."""
+
+    async def attach(self, attachment: Attachment) -> None:
+        """Go on with another connection; returns when it is over."""
 
 
 class LiveCalls:
@@ -59,15 +90,29 @@ class LiveCalls:
         self._reserved -= 1
         self._changed.set()
 
+    def get(self, aicall_id: UUID) -> LiveCall | None:
+        """Return a call; None when it does not run in this process."""
+        return self._calls.get(aicall_id)
+
+    def ids(self) -> list[UUID]:
+        """Return the calls that run in this process."""
+        return list(self._calls)
+
+    async def wait_for_any(self) -> None:
+        """Wait until a call runs in this process."""
+        while not self._calls:
+            await self._change()
+
     def add(self, aicall_id: UUID, call: LiveCall) -> None:
         """Put in the call that a reserved connection became."""
         self._calls[aicall_id] = call
         self._changed.set()
 
-    def remove(self, aicall_id: UUID) -> None:
-        """Take a call out; its connection stays reserved until it is released."""
-        self._calls.pop(aicall_id, None)
-        self._changed.set()
+    def remove(self, aicall_id: UUID, call: LiveCall | None = None) -> None:
+        """Take a call out, only this one if it is given; its connection stays reserved until it is released."""
+        if call is None or self._calls.get(aicall_id) is call:
+            self._calls.pop(aicall_id, None)
+            self._changed.set()
 
     async def terminate(self, aicall_id: UUID, reason: EndReason) -> bool:
         """End a call and wait until it is ``terminated``.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect
@@ -11,8 +9,7 @@ from starlette.websockets import WebSocketDisconnect
 from adapters.media.base import Handshake
 from models.errors import AicallError
 from runtime.api.problem import problem_of
-from runtime.calls.admission import admit
-from runtime.calls.call_worker import CallWorker
+from runtime.calls.conduct import conduct
 from runtime.public_url import dialled_url
 from runtime.services import Services, services_of
 
@@ -23,32 +20,10 @@ router = APIRouter()
 async def media_socket(socket: WebSocket, resource_id: str, token: str) -> None:
     """Conduct one call. What may not connect is refused with a problem document before the upgrade."""
     services = services_of(socket)
-    with ExitStack() as held:
-        # First of all, and without waiting for anything: who has no place costs no more than the answer.
-        try:
-            held.enter_context(services.capacity.place())
-            services.live_calls.reserve()
-        except AicallError as error:
-            await _refuse(socket, error)
-            return
-        held.callback(services.live_calls.release)
-        await _admit_and_conduct(services, socket, resource_id, token)
-
-
-async def _admit_and_conduct(services: Services, socket: WebSocket, resource_id: str, token: str) -> None:
-    handshake = _handshake(services, socket)
     try:
-        admitted = await admit(services, handshake, resource_id, token, owner=services.live_calls.owner)
+        await conduct(services, socket, _handshake(services, socket), resource_id, token)
     except AicallError as error:
-        services.metrics.connection_refused(error)
         await _refuse(socket, error)
-        return
-    worker = CallWorker(services, admitted, handshake, socket)
-    services.live_calls.add(admitted.aicall.id, worker)
-    try:
-        await worker.run()
-    finally:
-        services.live_calls.remove(admitted.aicall.id)
 
 
 def _handshake(services: Services, socket: WebSocket) -> Handshake:

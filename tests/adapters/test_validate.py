@@ -159,3 +159,25 @@ def test_fallbacks_that_can_run_are_accepted() -> None:
         "tts": [{"tts_type": "espeak", "tts_voice_id": "en-gb"}],
     }
     check({"DEEPGRAM_API_KEY": "key"}, secrets, parameter={"fallback": fallback})
+
+
+WEATHER = {"name": "weather", "description": "The weather.", "url": "https://tools.example.com/"}
+SHOP = {"name": "shop", "url": "https://mcp.example.com/"}
+
+
+@pytest.mark.parametrize("url", ["http://tools.example.com/", "https://127.0.0.1/", "https://[::1]/"])
+@pytest.mark.parametrize(("key", "entry"), [("tools", WEATHER), ("mcp_servers", SHOP)])
+def test_tools_in_a_private_network_need_the_operators_word(key: str, entry: dict[str, str], url: str) -> None:
+    check(parameter={key: [entry]})
+    parameter = {key: [entry, {**entry, "name": "other", "url": url}]}
+    with pytest.raises(InvalidField) as caught:
+        check(parameter=parameter)
+    assert caught.value.field == f"parameter.{key}[1].url"
+    check({"AICALL_ALLOW_PRIVATE_ENDPOINTS": "true"}, parameter=parameter)
+
+
+def test_a_tool_whose_arguments_no_schema_describes() -> None:
+    schema = {"type": "object", "properties": {"a": {"minimum": "1"}}}
+    with pytest.raises(InvalidField, match=r"no JSON Schema: properties\.a\.minimum") as caught:
+        check(parameter={"tools": [WEATHER, {**WEATHER, "name": "other", "parameters": schema}]})
+    assert caught.value.field == "parameter.tools[1].parameters"

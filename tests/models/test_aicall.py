@@ -151,8 +151,8 @@ def test_the_first_reason_counts() -> None:
 
 def test_which_ends_are_normal() -> None:
     abnormal = {reason for reason in EndReason if not reason.normal}
-    failures = {EndReason.MEDIA_ERROR, EndReason.PROVIDER_ERROR, EndReason.INTERNAL_ERROR}
-    assert abnormal == failures | {EndReason.NONE, EndReason.EXPIRED}
+    failures = {EndReason.MEDIA_ERROR, EndReason.PROVIDER_ERROR, EndReason.INTERNAL_ERROR, EndReason.WORKER_LOST}
+    assert abnormal == failures | {EndReason.NONE, EndReason.EXPIRED, EndReason.NO_PROGRESS}
 
 
 @given(st.lists(st.sampled_from(AicallStatus), max_size=12))

@@ -23,11 +23,15 @@ def test_status_events_are_named_after_their_status() -> None:
 def test_other_events() -> None:
     assert set(EventType) == {
         "aimessage_created",
+        "aicall_tool_called",
         "aicall_turn_completed",
         "aicall_variables_set",
         "aicall_provider_failed",
         "aicall_provider_switched",
         "aicall_filler_said",
+        "team_member_switched",
+        "aimessage_intermediate",
+        "aicall_usage",
     }
 
 

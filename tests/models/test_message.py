@@ -42,6 +42,7 @@ def test_the_public_document() -> None:
             {"id": "call_1", "type": "function", "function": {"name": "stop_service", "arguments": "{}"}},
         ],
         "tool_call_id": "",
+        "in_reply_to_message_id": str(UUID(int=0)),
         "tm_create": "2024-03-01T10:00:00.000000Z",
         "tm_delete": "9999-01-01T00:00:00.000000Z",
     }

@@ -104,3 +104,35 @@ def test_nothing_is_offered_that_was_not_enabled(wanted: list[str], has_knowledg
 def test_an_unknown_name_is_refused(before: list[str], unknown: str, after: list[str]) -> None:
     with pytest.raises(ValueError, match="unknown tool"):
         check_tool_names([*before, unknown, *after])
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=EVERY)
+def test_descriptions_say_when_and_when_not(tool: ToolDefinition) -> None:
+    before, _, after = tool.description.partition("WHEN TO USE: ")
+    assert before
+    assert "WHEN NOT TO USE: " in after
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=EVERY)
+def test_the_model_may_say_whether_it_speaks_again(tool: ToolDefinition) -> None:
+    ends = tool.name in {"stop_service", "stop_flow"}
+    assert ("run_llm" in tool.shown_properties()) is not ends
+    if not ends:
+        assert ("true" if tool.run_llm else "false") in tool.shown_properties()["run_llm"]["description"]
+        assert Draft202012Validator(tool.json_schema()).is_valid({**FITTING[tool.name], "run_llm": True})
+
+
+def test_what_changes_something_outside() -> None:
+    assert {tool.name for tool in TOOLS.values() if tool.effect} == {
+        "connect_call",
+        "create_call",
+        "send_email",
+        "send_message",
+        "stop_flow",
+    }
+    assert {tool.name for tool in TOOLS.values() if tool.after_goodbye} == {"connect_call", "stop_flow"}
+
+
+def test_a_schema_of_its_own_is_taken_as_it_is() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": True}
+    assert ToolDefinition("a", "A.", schema=schema).json_schema() == schema

@@ -24,10 +24,12 @@ from models.options import CallOptions
 from models.tools import TOOLS
 from models.turn import TurnRecord
 from models.vad import EffectiveVad
-from pipelines.conversation import Conversation, ConversationSettings, VoiceServices
+from pipelines.conversation.conversation import Conversation
+from pipelines.conversation.types import ConversationSettings, VoiceServices
 from pipelines.failover.failover import Switch
 from pipelines.failover.failures import Seat
 from pipelines.failover.stall_watch import StallLimits
+from pipelines.team.handover import Handover
 from pipelines.tools.builtin import BUILTIN
 from pipelines.tools.dispatch import ToolDispatch
 from pipelines.turns.barge_in import Decision
@@ -274,10 +276,15 @@ class Host(CallHost):
         self.conversation: Conversation | None = None
         self.calls: list[tuple[str, bool]] = []
 
-    async def stop_service(self) -> None:
-        await super().stop_service()
+    async def stop_service(self, reason: EndReason = EndReason.STOP_SERVICE) -> None:
+        await super().stop_service(reason)
         assert self.conversation is not None
-        await self.conversation.hang_up()
+        await self.conversation.hang_up(reason)
+
+    async def when_heard(self) -> None:
+        assert self.conversation is not None
+        await self.conversation.when_heard()
+        await super().when_heard()
 
     async def stop_media(self) -> None:
         await super().stop_media()
@@ -373,6 +380,7 @@ async def calling(
     limits: StallLimits = PATIENT_LIMITS,
     answers_early: bool = False,
     starts: bool = True,
+    handover: Handover | None = None,
 ) -> AsyncIterator[Call]:
     """Hold a call; at the end it is stopped, which must succeed, and its records are checked.
 
@@ -387,6 +395,7 @@ async def calling(
         limits: See `ConversationSettings`.
         answers_early: See `ConversationSettings`.
         starts: Whether to wait until the pipeline runs.
+        handover: The team whose call it is.
     """
     phone = phone or Phone()
     witness = Witness()
@@ -400,7 +409,13 @@ async def calling(
         answers_early=answers_early,
     )
     conversation = Conversation(
-        services or embedded(), settings, host.schemas(), sink=phone, inference=inference, listener=witness
+        services or embedded(),
+        settings,
+        host.schemas() if handover is None else handover.schemas(),
+        sink=phone,
+        inference=inference,
+        listener=witness,
+        handover=handover,
     )
     host.conversation = conversation
     phone.on_mark = conversation.output.mark_reached

@@ -122,7 +122,9 @@ class Talk:
         self.listener = Listener()
         self.pipe: Pipe
         rules = BargeInRules.of(CallOptions.model_validate(options), language=language, can_clear=can_clear)
-        strategy = TurnStartStrategy(rules, self.player, forget=self.listener.heard.clear, count=self.decisions.append)
+        self.strategy = strategy = TurnStartStrategy(
+            rules, self.player, forget=self.listener.heard.clear, count=self.decisions.append
+        )
         stop = SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.3)
         user, assistant = LLMContextAggregatorPair(
             self.context,

@@ -26,7 +26,7 @@ from models.ai import AiSecrets
 from models.aicall import Aicall
 from models.errors import InvalidField
 from models.providers import EngineModel
-from pipelines.conversation import VoiceServices
+from pipelines.conversation.types import VoiceServices
 from pipelines.failover.failover import Failover
 from pipelines.failover.failures import Seat
 from pipelines.voice_services import expected_phrases, make_voice_services

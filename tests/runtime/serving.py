@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 
 from models.aicall import EndReason
+from models.errors import Conflict
 from pipelines.vad.inference import InferenceEngine
 from runtime.ending import end_unattended
 from runtime.server import running_server
@@ -62,6 +63,20 @@ class NotedCall:
         if not self._stubborn:
             await self.finish()
 
+    async def pause(self) -> None:
+        raise Conflict("it has no audio to pause")
+
+    async def resume(self) -> None:
+        raise Conflict("it has no audio to resume")
+
+    async def settled(self) -> None: ...
+
+    async def attach(self, attachment: Any) -> None: ...
+
+    def taken(self) -> None: ...
+
+    detached = False
+
     async def finish(self) -> None:
         reason = self.reasons[0] if self.reasons else EndReason.HANGUP
         await end_unattended(self._services, self.aicall_id, reason)
@@ -77,7 +92,14 @@ async def until(condition: Callable[[], object]) -> None:
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
     """Settings of a test server."""
-    base = {"port": 0, "data_dir": folder, "database": ":memory:", "api_key": KEY, "admission": "fixed"}
+    base = {
+        "port": 0,
+        "data_dir": folder,
+        "database": ":memory:",
+        "api_key": KEY,
+        "admission": "fixed",
+        "reattach_grace_s": 0,
+    }
     return Settings(**{**base, **changes})
 
 

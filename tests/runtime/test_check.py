@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from runtime.check import TABLES, CheckResult, run_checks
 from runtime.settings import Settings, variable
 from tests.runtime.serving import CANARY, serving
 from tests.standins.openai import OpenAIStandIn
+from tests.support.postgresql_server import PASSWORD, PostgresqlServer
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,25 @@ async def test_another_secret_key_and_another_file(tmp_path: Path) -> None:
     assert "secret_key" in results["database"].detail
     (tmp_path / "data" / "aicall.db").write_bytes(b"no database" * 100)
     assert not (await checks(tmp_path))[0]["database"].ok
+
+
+async def database_check(folder: Path) -> CheckResult:
+    """What the check says of the database, without those that come after it."""
+    async with contextlib.aclosing(run_checks({}, data_dir=folder / "data")) as results:
+        return next(result for result in [await anext(results) for _ in range(3)] if result.name == "database")
+
+
+async def test_postgresql_is_reached_or_not(tmp_path: Path, postgresql_server: PostgresqlServer) -> None:
+    url = postgresql_server.create_database(migrated=False)
+    (tmp_path / "aicall.yaml").write_text(f"database: '{url}'\n")
+    result = await database_check(tmp_path)
+    assert result.ok, result.detail
+    assert re.search(r"at revision \d{4}", result.detail)
+    postgresql_server.drop_database(url)
+    result = await database_check(tmp_path)
+    assert not result.ok
+    assert "cannot be reached" in result.detail
+    assert PASSWORD not in result.detail
 
 
 async def test_vendors_are_asked_where_a_key_is_set(tmp_path: Path) -> None:

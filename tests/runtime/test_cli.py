@@ -98,7 +98,7 @@ def test_serve_has_its_options() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--processes", "2"], "processes"),
+        (["--processes", "0"], "processes"),
         (["--port", "70000"], "port"),
         (["--max-calls", "-1"], "max_calls"),
         (["--database", "oracle://db"], "database"),

@@ -9,7 +9,8 @@ import pytest
 from models.aicall import EndReason
 from models.errors import NotFound
 from models.status import AicallStatus
-from runtime.ending import end_aicall, end_unattended, wait_ended
+from runtime.calls.control import end_aicall
+from runtime.ending import end_unattended, wait_ended
 from tests.runtime.serving import Api, NotedCall, serving
 
 

@@ -98,3 +98,13 @@ def test_a_message_with_braces_is_not_formatted_again() -> None:
 def test_pipecat_is_told_to_keep_conversations_out() -> None:
     configure_logging("INFO", io.StringIO())
     assert os.environ["PIPECAT_LOG_LLM_CONTEXT"] == "off"
+
+
+def test_lines_say_which_process_wrote_them() -> None:
+    stream = io.StringIO()
+    configure_logging("INFO", stream, process="worker 2")
+    logger.info("draining")
+    assert " [worker 2] tests.runtime.test_logs draining" in stream.getvalue()
+    configure_logging("INFO", stream)
+    logger.info("alone")
+    assert "[" not in stream.getvalue().splitlines()[1]

@@ -6,7 +6,6 @@ import io
 import math
 import os
 import signal
-import socket
 import sqlite3
 import sys
 import time
@@ -23,7 +22,7 @@ from models.aicall import EndReason
 from models.errors import InvalidField
 from models.status import AicallStatus
 from runtime.auto_limit import AutoLimit
-from runtime.server import _drain, _listener, running_server, serve
+from runtime.server import drain, running_server, serve
 from tests.runtime.serving import CANARY, NotedCall, an_ai, serving, settings_in, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,12 +44,6 @@ async def test_two_servers_share_a_process(tmp_path: Path) -> None:
     async with serving(tmp_path / "a") as first, serving(tmp_path / "b") as second:
         await first.new_ai()
         assert (await second.ok("GET", "/v1.0/ais"))["result"] == []
-
-
-def test_small_messages_are_not_held_back(tmp_path: Path) -> None:
-    # asyncio switches Nagle's algorithm off only where the socket says that it is TCP.
-    with _listener(settings_in(tmp_path)) as listener:
-        assert listener.proto == socket.IPPROTO_TCP
 
 
 async def test_ipv6(tmp_path: Path) -> None:
@@ -129,7 +122,7 @@ def sample_of(name: str, text: str) -> float:
 async def test_live_calls_run_to_their_end_while_nothing_new_is_taken(tmp_path: Path) -> None:
     async with serving(tmp_path) as api:
         call = NotedCall(api.services, await api.new_aicall())
-        draining = asyncio.create_task(_drain(api.services, asyncio.Queue()))
+        draining = asyncio.create_task(drain(api.services, asyncio.Queue()))
         await until(lambda: api.services.live_calls.draining)
         await api.problem("GET", "/readyz", 503)
         assert await api.ok("GET", "/healthz") == {"status": "ok"}
@@ -142,7 +135,7 @@ async def test_live_calls_run_to_their_end_while_nothing_new_is_taken(tmp_path: 
 async def test_the_time_to_drain_is_limited(tmp_path: Path) -> None:
     async with serving(tmp_path, drain_timeout_s=0.01) as api:
         call = NotedCall(api.services, await api.new_aicall(), stubborn=True)
-        draining = asyncio.create_task(_drain(api.services, asyncio.Queue()))
+        draining = asyncio.create_task(drain(api.services, asyncio.Queue()))
         await until(lambda: call.reasons)
         await call.finish()
         await draining
@@ -155,19 +148,13 @@ async def test_a_second_signal_ends_live_calls_at_once(tmp_path: Path) -> None:
         call = NotedCall(api.services, await api.new_aicall(), stubborn=True)
         signals: asyncio.Queue[int] = asyncio.Queue()
         signals.put_nowait(signal.SIGTERM)
-        await _drain(api.services, signals)
+        await drain(api.services, signals)
         assert call.reasons == []
         stopping = asyncio.create_task(api.services.live_calls.drain(0))
         await until(lambda: call.reasons)
         await call.finish()
         await stopping
         assert call.reasons == [EndReason.DRAIN]
-
-
-async def test_more_processes_are_refused_for_now(tmp_path: Path) -> None:
-    with pytest.raises(InvalidField) as caught:
-        await serve(settings_in(tmp_path, processes=2))
-    assert caught.value.field == "processes"
 
 
 class _Line(io.StringIO):

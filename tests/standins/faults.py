@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-
 _READING_S = 0.1
 """How long a client has to read what was sent before its connection breaks, seconds."""
 

@@ -145,3 +145,38 @@ async def test_a_look_that_fails_is_the_callers_to_know(bench: Bench) -> None:
     bench.fails = True
     with pytest.raises(Unavailable):
         await bench.notifier.wait(0, timeout_s=0)
+
+
+async def test_a_nudge_finds_an_event_of_another_process_before_the_next_poll(bench: Bench) -> None:
+    bench.notifier.nudge()
+    assert bench.looks == 0, "nobody waits"
+    waiting = bench.waiting(0)
+    await bench.pauses.get()
+    bench.notifier.nudge()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    bench.newest = 1
+    bench.notifier.nudge()
+    async with asyncio.timeout(10):
+        assert await waiting
+
+
+async def test_nudges_while_it_looks_lead_to_one_more_look(bench: Bench) -> None:
+    waiting = bench.waiting(0)
+    await bench.pauses.get()
+    before = bench.looks
+    for _ in range(5):
+        bench.notifier.nudge()
+    await asyncio.sleep(0)
+    for _ in range(5):
+        bench.notifier.nudge()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert bench.looks == before + 2
+    bench.fails = True
+    bench.notifier.nudge()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await bench.notifier.stop()
+    assert not await waiting

@@ -1,7 +1,6 @@
-"""The SQL store passes the contract, in a file and in memory, and keeps what only it promises."""
+"""The SQL store passes the contract on every database, and keeps what only it promises."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,56 +27,16 @@ from tests.adapters.store.samples import (
 )
 
 
-@pytest.fixture
-async def memory_store() -> AsyncIterator[Store]:
-    store = create_store(MEMORY, secret_key=KEY)
-    await store.open()
-    yield store
-    await store.close()
+class TestAis(AiContract): ...
 
 
-@pytest.fixture
-async def file_store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = create_store(str(tmp_path / "aicall.db"), secret_key=KEY)
-    await store.open()
-    yield store
-    await store.close()
+class TestAicalls(AicallContract): ...
 
 
-class InMemory:
-    @pytest.fixture
-    def store(self, memory_store: Store) -> Store:
-        return memory_store
+class TestEvents(EventContract): ...
 
 
-class InFile:
-    @pytest.fixture
-    def store(self, file_store: Store) -> Store:
-        return file_store
-
-
-class TestAisInMemory(InMemory, AiContract): ...
-
-
-class TestAicallsInMemory(InMemory, AicallContract): ...
-
-
-class TestEventsInMemory(InMemory, EventContract): ...
-
-
-class TestLifeInMemory(InMemory, LifeContract): ...
-
-
-class TestAisInFile(InFile, AiContract): ...
-
-
-class TestAicallsInFile(InFile, AicallContract): ...
-
-
-class TestEventsInFile(InFile, EventContract): ...
-
-
-class TestLifeInFile(InFile, LifeContract): ...
+class TestLife(LifeContract): ...
 
 
 async def test_a_file_keeps_everything(tmp_path: Path) -> None:

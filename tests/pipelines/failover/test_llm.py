@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     UserStoppedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
 
 from models.aicall import EndReason
 from models.prompts import ANSWER_BROKE_OFF
@@ -57,6 +58,17 @@ async def test_a_model_that_said_nothing_is_followed_by_one_with_the_same_questi
         await pipe.down.wait(LLMFullResponseEndFrame)
         assert texts(pipe) == "At eight."
         assert len(pipe.down.of(LLMFullResponseStartFrame)) == 1
+
+
+async def test_what_is_asked_after_a_tool_is_asked_again_too() -> None:
+    async with models() as (pipe, puppets):
+        # The answer to a tool's result is asked for from behind.
+        question = asked()
+        await pipe.down.push_frame(question, FrameDirection.UPSTREAM)
+        await puppets.first.fail()
+        second = await puppets.second()
+        (again,) = await second.until_got(LLMContextFrame)
+        assert again.context is question.context
 
 
 async def test_an_answer_that_broke_off_is_gone_on_with_as_one_answer() -> None:

@@ -23,7 +23,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from models.aicall import EndReason
 from models.turn import TurnRecord, TurnTrigger
 from pipelines.failover.failures import Seat
-from pipelines.failover.reply_watch import HangupFrame, ReplyWatch
+from pipelines.failover.reply_watch import HangupFrame, HeardFrame, ReplyWatch
 from pipelines.failover.stall_watch import StallLimits, StallWatch
 from pipelines.turns.ledger import TurnLedger
 from tests.pipelines.calls import now
@@ -59,6 +59,7 @@ class Watched:
             LLMTextFrame: "text",
             LLMFullResponseEndFrame: "end",
             HangupFrame: "hangup",
+            HeardFrame: "heard",
             InterruptionFrame: "interruption",
         }
         return [names[type(frame)] for frame in self.pipe.down.frames if type(frame) in names]
@@ -244,3 +245,12 @@ async def test_tools_are_told_of(run_llm: bool | None) -> None:
         await it.send(FunctionCallResultFrame("look", "1", {}, "there", properties=properties))
         assert it.watchdog.tools == 0
         assert (it.watchdog.due_since_s is None) == (run_llm is False)
+
+
+async def test_whoever_waits_for_the_answer_to_be_heard_stays_behind_it_and_loses_no_hangup() -> None:
+    async with watched() as it:
+        heard = HeardFrame(asyncio.Event())
+        await it.send(LLMFullResponseStartFrame(), LLMTextFrame("Good"), heard, hangup())
+        assert it.passed() == ["start", "text"]
+        await it.send(LLMFullResponseEndFrame())
+    assert it.passed() == ["start", "text", "end", "heard", "hangup"]

@@ -278,6 +278,24 @@ async def test_the_watch_over_the_stream_does_not_hold_up_speech_that_begins(pau
 
 
 @pytest.mark.virtual_time
+async def test_other_values_count_from_the_next_silence_on() -> None:
+    node = media_input()
+    later = EffectiveVad(min_volume=0.0, stop_secs=1.0, start_secs=0.1)
+    async with piped(node, RATE_HZ) as pipe:
+        await node.feed(pcm(1.0, 5000))
+        await pipe.down.wait(VADUserStartedSpeakingFrame)
+        audio_kept = TurnAudio(RATE_HZ, later.start_secs)
+        node.change(later, audio_kept)
+        await node.feed(pcm(1.0))
+        (first,) = await pipe.down.wait(VADUserStoppedSpeakingFrame)
+        await node.feed(pcm(0.2) + pcm(1.0, 5000) + pcm(2.0))
+        second = (await pipe.down.wait(VADUserStoppedSpeakingFrame, 2))[1]
+        assert (first.stop_secs, second.stop_secs) == (VAD.stop_secs, 1.0)
+        assert pipe.down.of(VADUserStartedSpeakingFrame)[1].start_secs == 0.1
+        assert any(audio_kept.take())
+
+
+@pytest.mark.virtual_time
 async def test_smart_turn_gets_the_same_audio() -> None:
     turn_audio = TurnAudio(RATE_HZ, VAD.start_secs)
     media = media_input(turn_audio=turn_audio)

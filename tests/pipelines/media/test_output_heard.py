@@ -20,7 +20,7 @@ from pipecat.utils.text.base_text_aggregator import TextType
 
 from models.aicall import EndReason
 from pipelines.failover.failures import Seat
-from pipelines.failover.reply_watch import HangupFrame
+from pipelines.failover.reply_watch import HangupFrame, HeardFrame
 from pipelines.speech.greeting_cache import Recording
 from tests.pipelines.bots import (
     FIRST_PTS,
@@ -334,3 +334,23 @@ async def test_an_interruption_cuts_a_filler_off() -> None:
         await asyncio.sleep(1)
         assert it.heard_words() == ["Yes"]
         assert len(it.pipe.down.of(BotStartedSpeakingFrame)) == 1
+
+
+async def test_what_waits_for_the_last_words_comes_out_in_order() -> None:
+    async with bot(Phone(RATE_HZ, delay_s=0.3)) as it:
+        await it.says(tone(1.0), ("goodbye", 0.0))
+        await it.pipe.send(HeardFrame(asyncio.Event()), HangupFrame(EndReason.STOP_SERVICE))
+        await it.pipe.down.wait(HangupFrame)
+        assert 1.3 <= now() <= 1.33
+        assert len(it.pipe.down.of(HeardFrame)) == 1
+
+
+async def test_what_waits_for_the_last_words_comes_out_when_the_caller_interrupts() -> None:
+    async with bot(Phone(RATE_HZ)) as it:
+        await it.says(tone(5.0))
+        await it.pipe.send(HeardFrame(asyncio.Event()))
+        await asyncio.sleep(1)
+        assert not it.pipe.down.of(HeardFrame)
+        await it.pipe.send(InterruptionFrame())
+        await it.pipe.down.wait(HeardFrame)
+        assert now() < 2

@@ -182,3 +182,17 @@ def test_no_silence_of_two_seconds_without_a_filler_while_an_answer_is_due(steps
 
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         runner.run(scenario())
+
+
+async def test_other_texts_after_another_wait() -> None:
+    call = Call("one", "two")
+    call.filler.change(["three"], 0.5)
+    call.watch.asked()
+    await asyncio.sleep(1.0)
+    assert call.end() == [(0.5, "three")]
+    # What has stopped stays so.
+    call.filler.stop()
+    call.filler.change(["four"], 0.5)
+    call.filler.due()
+    await asyncio.sleep(5)
+    assert [text for _, text in call.said] == ["three"]

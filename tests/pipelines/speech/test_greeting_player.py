@@ -337,3 +337,12 @@ async def test_the_last_words_are_said_past_a_voice_that_hangs() -> None:
             assert not await line.player.say_last(OTHER, LLMRunFrame())
         assert pcm(line.said()) == pcm(first)
         assert len(line.pipe.down.of(InterruptionFrame)) == 1
+
+
+async def test_the_last_words_are_said_in_the_voice_that_speaks() -> None:
+    async with opened(TtsType.DEEPGRAM) as office:
+        await office.greeted(OTHER)
+        async with office.line() as line:
+            line.player.speaks_as("another voice")
+            assert not await line.player.say_last(OTHER, LLMRunFrame())
+            assert not line.player.closed

@@ -47,3 +47,17 @@ async def test_what_is_not_recorded_is_wanted() -> None:
                 await asyncio.sleep(0.1)
         await it.phone.until(lambda: it.phone.heard_s() > 0.3)
     await recorder.aclose()
+
+
+async def test_another_voice_says_its_own() -> None:
+    recorder = PhraseRecorder(GreetingCache())
+    kept(recorder.cache)
+    async with bot() as it:
+        phrases = Phrases(recorder, SpareVoice("other", Voice, RATE_HZ), [], it.output)
+        assert not phrases.say(TEXT)
+        phrases.change(SpareVoice("voice", Voice, RATE_HZ), [TEXT])
+        assert phrases.say(TEXT)
+        await it.phone.until(lambda: it.phone.heard_s() >= 0.5)
+        phrases.change(None, [TEXT])
+        assert not phrases.say(TEXT)
+    await recorder.aclose()

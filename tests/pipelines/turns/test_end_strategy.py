@@ -102,6 +102,15 @@ async def test_a_final_transcript_after_the_silence_ends_the_turn_at_once() -> N
         assert it.records[0].transcript_ms == pytest.approx(asked_s * 1000, abs=1)
 
 
+async def test_more_patience_from_then_on() -> None:
+    async with turns() as it:
+        it.strategy.change(speech_timeout_s=1.5, vad_stop_secs=STOP_S, smart_turn=None)
+        await it.speak()
+        silent_s = now()
+        await it.hear("hello there")
+        assert await it.ended() - silent_s == pytest.approx(1.5, abs=0.01)
+
+
 async def test_a_final_transcript_before_the_silence_waits_for_it() -> None:
     async with turns() as it:
         await it.pipe.send(VADUserStartedSpeakingFrame(start_secs=0.2))

@@ -73,6 +73,19 @@ async def test_how_long_may_be_set() -> None:
         assert it.player.log[1] == ("interrupt", pytest.approx(began_s + 0.3))
 
 
+async def test_other_rules_hold_from_then_on() -> None:
+    async with talking(interrupt_after_ms=300, backchannels=["roger"]) as it:
+        other = CallOptions.model_validate({"interrupt_after_ms": 700, "backchannels": ["aye"]})
+        it.strategy.change(BargeInRules.of(other, language="", can_clear=True))
+        await it.player.talk()
+        await it.voice(0.4)
+        await it.heard("Aye.")
+        assert it.player.told() == ["hold", "resume"]
+        began_s = await it.voice()
+        await asyncio.sleep(2)
+        assert it.player.log[3] == ("interrupt", pytest.approx(began_s + 0.7))
+
+
 async def test_a_word_that_is_understood_after_the_voice_interrupts_too() -> None:
     async with talking() as it:
         await it.player.talk()

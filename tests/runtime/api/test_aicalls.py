@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from models.aicall import EndReason
 from models.status import AicallStatus
 from models.timestamps import parse_timestamp
@@ -43,10 +45,9 @@ async def test_wrong_fields_are_named(api: Api) -> None:
         ({}, "assistance_id"),
         ({"assistance_id": "x"}, "assistance_id"),
         ({"assistance_id": str(uuid4())}, "assistance_id"),
-        ({"assistance_id": ai, "assistance_type": "team"}, "assistance_type"),
+        ({"assistance_id": ai, "assistance_type": "team"}, "assistance_id"),
         ({"assistance_id": ai, "assistance_type": "crowd"}, "assistance_type"),
-        ({"assistance_id": ai, "reference_type": "conversation"}, "reference_type"),
-        ({"assistance_id": ai, "reference_type": "task"}, "reference_type"),
+        ({"assistance_id": ai, "reference_type": "fax"}, "reference_type"),
         ({"assistance_id": ai, "activeflow_id": "x"}, "activeflow_id"),
         ({"assistance_id": ai, "parameter": []}, "parameter"),
         ({"assistance_id": ai, "parameter": {"max_duration_s": 0}}, "parameter.max_duration_s"),
@@ -130,3 +131,21 @@ async def test_a_draining_server_takes_no_aicalls(api: Api) -> None:
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) >= 1
     assert (await api.ok("GET", "/v1.0/aicalls"))["result"] == []
+
+
+@pytest.mark.parametrize("kind", ["conversation", "task"])
+async def test_what_is_no_phone_call_has_no_media_url(api: Api, kind: str) -> None:
+    aicall = await api.new_aicall(reference_type=kind)
+    assert (aicall["reference_type"], aicall["media_url"]) == (kind, None)
+    ended = await api.ok("POST", f"/v1.0/aicalls/{aicall['id']}/terminate")
+    assert (ended["status"], ended["reference_type"]) == ("terminated", kind)
+
+
+@pytest.mark.parametrize("request_", ["pause", "resume"])
+async def test_only_a_call_that_is_conducted_is_paused_and_resumed(api: Api, request_: str) -> None:
+    aicall = await api.new_aicall()
+    path = f"/v1.0/aicalls/{aicall['id']}"
+    assert "initiating" in (await api.problem("POST", f"{path}/{request_}", 409))["detail"]
+    await api.ok("POST", f"{path}/terminate")
+    assert "terminated" in (await api.problem("POST", f"{path}/{request_}", 409))["detail"]
+    await api.problem("POST", f"/v1.0/aicalls/{uuid4()}/{request_}", 404)

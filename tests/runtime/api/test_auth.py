@@ -4,8 +4,11 @@ import re
 from uuid import uuid4
 
 import httpx
+import pytest
 
-from runtime.api.auth import OPEN_PATHS
+from models.customer import Scope
+from runtime.api.auth import CALLS_PATHS, CUSTOMERS_PATH, OPEN_PATHS, scopes_for
+from tests.runtime.api.resources import closed_operations, document_of, tenant
 from tests.runtime.serving import KEY, Api
 
 
@@ -59,3 +62,33 @@ async def test_the_scheme_is_read_in_any_case(api: Api) -> None:
 async def test_a_body_is_not_looked_at_before_the_key(api: Api) -> None:
     response = await api.http.post("/v1.0/ais", content=b"{", headers={"Authorization": "Bearer wrong"})
     assert response.status_code == 401
+
+
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.WRITE, Scope.CALLS])
+async def test_a_scope_opens_what_it_is_for_and_a_missing_one_is_named(api: Api, scope: Scope) -> None:
+    document = await document_of(api)
+    async with tenant(api, scope) as keyed:
+        for path, method, _ in closed_operations(document):
+            response = await keyed.http.request(method, re.sub(r"\{\w+\}", str(uuid4()), path))
+            of_calls = path.startswith(CALLS_PATHS)
+            reading = method == "GET"
+            open_ = {
+                Scope.READ: reading,
+                Scope.WRITE: not reading and not of_calls,
+                Scope.CALLS: of_calls,
+            }[scope] and not path.startswith(CUSTOMERS_PATH)
+            assert (response.status_code != 403) is open_, (scope, method, path)
+            if not open_:
+                needed = "admin" if path.startswith(CUSTOMERS_PATH) else scopes_for(method, path)[0]
+                assert response.json()["detail"] == f"the API key lacks the scope {needed}"
+
+
+def test_admin_opens_everything() -> None:
+    for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        for path in ("/v1.0/ais", "/v1.0/aicalls/1", CUSTOMERS_PATH, f"{CUSTOMERS_PATH}/1/api_keys", "/nowhere"):
+            assert Scope.ADMIN in scopes_for(method, path)
+
+
+def test_a_path_that_only_begins_alike_is_another() -> None:
+    assert scopes_for("POST", "/v1.0/aicallsx") == (Scope.WRITE, Scope.ADMIN)
+    assert scopes_for("GET", "/v1.0/customersx") == (Scope.READ, Scope.ADMIN)

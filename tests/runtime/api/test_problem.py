@@ -8,10 +8,12 @@ from fastapi import FastAPI
 
 from models.errors import (
     AicallError,
+    Changed,
     Conflict,
     Forbidden,
     IllegalTransition,
     InvalidField,
+    LimitReached,
     MediaProtocolError,
     NotFound,
     ProviderError,
@@ -33,6 +35,8 @@ from tests.runtime.serving import Api
         (Unauthorized("no"), 401),
         (Forbidden("no"), 403),
         (Unavailable("later", retry_after_s=1.2), 503),
+        (LimitReached("later", retry_after_s=1.2), 429),
+        (Changed("no"), 409),
         (MediaProtocolError("no"), 400),
         (ProviderError("no", provider="openai", seat="llm"), 502),
         (AicallError("no"), 500),
@@ -50,7 +54,7 @@ def test_every_error_of_the_tree_has_a_status(error: AicallError, status: int) -
     assert ("errors" in problem) == (status == 422)
     if status == 422:
         assert problem["errors"] == [{"field": "a.b", "message": "is odd"}]
-    assert response.headers.get("retry-after") == ("2" if status == 503 else None)
+    assert response.headers.get("retry-after") == ("2" if status in {429, 503} else None)
 
 
 def test_a_vendors_failure_says_who_failed_and_what_to_do() -> None:

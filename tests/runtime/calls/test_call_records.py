@@ -13,6 +13,7 @@ from models.aicall import Aicall, AicallWrite, EndReason
 from models.event import Event
 from models.message import Direction, Role, ToolCall, ToolCallFunction
 from models.status import AicallStatus
+from models.tools import ToolState
 from models.turn import TurnRecord, TurnTrigger
 from pipelines.tools.result import ToolResult
 from runtime.calls.call_records import CallRecords
@@ -56,7 +57,7 @@ class Kept:
 async def kept(folder: Path, **settings: Any) -> AsyncIterator[Kept]:
     async with services_in(folder, **settings) as services:
         aicall = make_aicall()
-        await services.store.create_aicall(aicall)
+        await services.store.create_aicall(aicall, owner=services.live_calls.owner)
         one = Kept(services, aicall)
         try:
             yield one
@@ -208,7 +209,7 @@ async def test_a_tool_call_and_its_result(tmp_path: Path) -> None:
     async with kept(tmp_path) as call:
         asked = ToolCall(id="call_1", function=ToolCallFunction(name="get_variables", arguments="{}"))
         call.records.tool_called(asked, ToolResult(ok=True, message="done", data={"variables": {}}))
-        ask, answer = [event.data for event in (await call.events())[1:]]
+        ask, answer, _ = [event.data for event in (await call.events())[1:]]
         assert (ask["role"], ask["content"], ask["tool_calls"]) == ("assistant", "", [asked.model_dump()])
         assert (answer["role"], answer["tool_call_id"], answer["direction"]) == ("tool", "call_1", "")
         assert answer["content"] == '{"result": "success", "message": "done", "variables": {}}'
@@ -233,7 +234,7 @@ async def test_each_aicall_has_its_own_journal(tmp_path: Path) -> None:
         calls = []
         for _ in range(3):
             aicall = Aicall.create(AicallWrite(assistance_id=ai.id), ai, id=make_aicall().id, now=services.clock())
-            await services.store.create_aicall(aicall)
+            await services.store.create_aicall(aicall, owner=services.live_calls.owner)
             calls.append(Kept(services, aicall))
         for call in calls:
             call.records.moved(S.PROGRESSING)
@@ -254,3 +255,18 @@ async def test_stalls_and_fillers(tmp_path: Path) -> None:
         text = call.services.metrics.render().decode()
         assert 'aicall_stalls_total{provider="openai",seat="llm"} 1.0' in text
         assert 'aicall_fillers_total{waits_for="llm"} 1.0' in text
+
+
+@pytest.mark.parametrize("state", list(ToolState))
+async def test_a_tool_call_is_an_event_that_tells_nothing_of_what_was_said(tmp_path: Path, state: ToolState) -> None:
+    async with kept(tmp_path) as call:
+        asked = ToolCall(id="call_1", function=ToolCallFunction(name="send_email", arguments='{"subject": "secret"}'))
+        ok = state is ToolState.DONE
+        call.records.tool_called(asked, ToolResult(ok=ok, data={"a": "secret"}, why=state, duration_ms=12.5))
+        [event] = [event for event in await call.events() if event.type == "aicall_tool_called"]
+        assert event.data == {
+            "tool_call_id": "call_1",
+            "name": "send_email",
+            "state": state.value,
+            "duration_ms": 12.5,
+        }

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 
+from models.aicall import EndReason
 from models.errors import NotFound
 from models.message import Role, ToolCall, ToolCallFunction
 from models.status import AicallStatus
-from pipelines.conversation import Conversation
+from pipelines.conversation.conversation import Conversation
 from pipelines.tools.result import ToolResult
 from runtime.calls.call_records import CallRecords
 from runtime.calls.call_tools import CallToolHost
@@ -28,15 +29,18 @@ class Asked:
     async def stop_media(self) -> None:
         self.done.append("stop_media")
 
-    async def hang_up(self) -> None:
-        self.done.append("hang_up")
+    async def hang_up(self, reason: EndReason) -> None:
+        self.done.append(f"hang_up {reason}")
+
+    async def when_heard(self) -> None:
+        self.done.append("heard")
 
 
 @asynccontextmanager
 async def a_host(folder: Path, **settings: Any) -> AsyncIterator[tuple[CallToolHost, CallRecords]]:
     async with services_in(folder, **settings) as services:
         aicall = make_aicall()
-        await services.store.create_aicall(aicall)
+        await services.store.create_aicall(aicall, owner=services.live_calls.owner)
         records = CallRecords(services, aicall, lambda: None)
         try:
             yield CallToolHost(services, aicall, records, {"call.from": "+44 20 7946 0000"}), records
@@ -61,7 +65,7 @@ async def test_variables_are_remembered_and_recorded(tmp_path: Path) -> None:
 async def test_what_a_call_was_given_is_not_changed_by_its_tools(tmp_path: Path) -> None:
     async with services_in(tmp_path) as services:
         aicall, given = make_aicall(), {"a": "1"}
-        await services.store.create_aicall(aicall)
+        await services.store.create_aicall(aicall, owner=services.live_calls.owner)
         records = CallRecords(services, aicall, lambda: None)
         await CallToolHost(services, aicall, records, given).set_variables({"a": "2"})
         await records.journal.close()
@@ -97,7 +101,7 @@ async def test_messages_of_another_aicall(tmp_path: Path) -> None:
         store = records._services.store
         earlier, foreign = make_aicall(), make_aicall(customer_id=STRANGER)
         for aicall in (earlier, foreign):
-            await store.create_aicall(aicall)
+            await store.create_aicall(aicall, owner=records._services.live_calls.owner)
             other = CallRecords(records._services, aicall, lambda: None)
             other.said(Role.USER, "It was me.")
             await other.journal.flush(5)
@@ -124,5 +128,15 @@ async def test_stopping_reaches_the_conversation_once_there_is_one(tmp_path: Pat
         conversation = Asked()
         host.serve(cast("Conversation", conversation))
         await host.stop_media()
+        await host.when_heard()
         await host.stop_service()
-        assert conversation.done == ["stop_media", "hang_up"]
+        await host.stop_service(EndReason.CONNECT_CALL)
+        assert conversation.done == ["stop_media", "heard", "hang_up stop_service", "hang_up connect_call"]
+
+
+async def test_what_tools_reach(tmp_path: Path) -> None:
+    async with a_host(tmp_path) as (host, records):
+        await host.when_heard()
+        assert host.aicall["id"] == str(host.aicall_id)
+        assert host.desk is records._services.tools
+        assert host.knowledge is None

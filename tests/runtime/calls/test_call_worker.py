@@ -330,9 +330,9 @@ class Ending:
             case "terminate":
                 self._in_background(live_calls.terminate(self.aicall_id, EndReason.TERMINATE))
             case "stop_service" if worker is not None:
-                worker.finished(EndReason.STOP_SERVICE)
+                worker._listener.finished(EndReason.STOP_SERVICE)
             case "provider_failed" if worker is not None:
-                worker.finished(EndReason.PROVIDER_ERROR)
+                worker._listener.finished(EndReason.PROVIDER_ERROR)
             case "cancel" if worker is not None:
                 self.wire.serving.cancel()
             case "drain":

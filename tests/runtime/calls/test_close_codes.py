@@ -7,6 +7,7 @@ from runtime.calls.close_codes import close_code
 
 FAILED = {
     EndReason.MEDIA_ERROR: 1008,
+    EndReason.WORKER_LOST: 1012,
     EndReason.PROVIDER_ERROR: 1011,
     EndReason.INTERNAL_ERROR: 1011,
     EndReason.DRAIN: 1001,

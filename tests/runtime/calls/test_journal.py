@@ -125,14 +125,27 @@ async def test_a_cancelled_flush_leaves_nothing_behind() -> None:
         assert await journal.flush(60)
 
 
-async def test_a_store_that_is_gone_for_hours_costs_records_and_never_memory() -> None:
+@pytest.mark.parametrize(
+    ("entries", "size_bytes"), [(journal_module.ENTRIES_LIMIT, 0), (8, journal_module.BYTES_LIMIT // 8)]
+)
+async def test_a_store_that_is_gone_for_hours_costs_measurements_and_nothing_else(
+    entries: int, size_bytes: int
+) -> None:
     book = Book()
     async with captured_log() as lines, a_journal() as journal:
-        for line in range(journal_module._QUEUE_LIMIT + 5):
-            journal.add(book.write(line))
-        assert len([line for line in lines if "a record is lost" in line]) == 5
+        for line in range(entries):
+            journal.add(book.write(line), size_bytes=size_bytes, dispensable=True)
+        for _ in range(5):
+            journal.add(book.write(-1), size_bytes=size_bytes, dispensable=True)
+        for line in range(entries, entries + 3):
+            journal.add(book.write(line), size_bytes=size_bytes)
+        assert len([line for line in lines if "measurements are dropped" in line]) == 1
         assert await journal.flush(60)
-    assert book.lines == list(range(journal_module._QUEUE_LIMIT))
+        # What is written makes room.
+        journal.add(book.write(entries + 3), size_bytes=size_bytes, dispensable=True)
+        assert await journal.flush(60)
+        assert len([line for line in lines if "5 measurements lost" in line]) == 1
+    assert book.lines == list(range(entries + 4))
 
 
 @given(

@@ -252,7 +252,7 @@ async def test_what_the_url_says_of_the_call_is_known_to_its_tools(house: House,
     await until(lambda: wire.kinds == ["accept"])
     [worker] = house.services.live_calls._calls.values()
     started = Started("MZ1", "CA1", "AC1", 8000, parameters={"a": "b"}, from_="+1", to="+2")
-    variables = worker._variables(started)
+    variables = worker._variables(worker._attachment, started)
     wire.disconnect()
     await wire.done()
     given = (

@@ -82,13 +82,14 @@ async def theatre(
             monkeypatch.setenv(f"AICALL_BASE_URL_{name}", vendor.base_url)
         async with serving(folder, **settings) as api:
             # As a server does before it listens: SDKs take a second to import, and longer at their first use.
-            _preload(api)
+            preload(api)
             yield Theatre(api, deepgram, openai, elevenlabs, anthropic)
         for vendor in vendors.values():
             await vendor.all_closed()
 
 
-def _preload(api: Api) -> None:
+def preload(api: Api) -> None:
+    """Load what the calls need, as a server does before it listens."""
     for table, names in ((LLM_TABLE, ("openai", "anthropic")), (STT_TABLE, _SPEECH), (TTS_TABLE, _SPEECH)):
         for name in names:
             table[name].load_factory()

@@ -1,0 +1,1 @@
+"""Event sinks: whom the outbox is delivered to, one file per system."""

@@ -1,0 +1,1 @@
+"""Knowledge bases: reading documents, splitting them, and finding what fits a question."""

@@ -1,0 +1,1 @@
+"""The customers' own tools, over HTTP and MCP."""

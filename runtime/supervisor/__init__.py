@@ -1,0 +1,1 @@
+"""Several worker processes behind one port: a small process that accepts, places, replaces and drains."""

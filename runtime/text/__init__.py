@@ -1,0 +1,1 @@
+"""Conversations in writing, and tasks: AIcalls without media."""
