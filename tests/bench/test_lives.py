@@ -8,10 +8,10 @@ from bench.lives import Figures, run
 
 
 @pytest.mark.timeout(900)
-def test_three_hundred_lives_leave_nothing_stuck_illegal_lost_or_twice(tmp_path: Path) -> None:
-    figures = run(300, 7, tmp_path)
+def test_a_hundred_and_twenty_lives_leave_nothing_stuck_illegal_lost_or_twice(tmp_path: Path) -> None:
+    figures = run(120, 7, tmp_path)
     assert (figures.stuck, figures.illegal, figures.lost, figures.twice) == (0, 0, 0, 0)
-    assert figures.moves["terminated"] == 300
+    assert figures.moves["terminated"] == 120
     # The faults are there: what did not happen proves nothing.
     assert figures.moves["resuming"] > 10
     assert figures.faults["processes killed"] > 0

@@ -130,10 +130,6 @@ async def test_an_aicall_needs_a_team_that_is_there(api: Api) -> None:
     ai_id = body["members"][0]["ai_id"]
     wrong = {"assistance_type": "team", "assistance_id": ai_id}
     assert await api.wrong_field("POST", "/v1.0/aicalls", json=wrong) == "assistance_id"
-    assert (
-        await api.wrong_field("POST", "/v1.0/aicalls", json={**of_team, "reference_type": "conversation"})
-        == "reference_type"
-    )
     await api.ok("DELETE", f"/v1.0/ais/{ai_id}")
     assert await api.wrong_field("POST", "/v1.0/aicalls", json=of_team) == "assistance_id"
     await api.ok("DELETE", f"/v1.0/teams/{team['id']}")
