@@ -135,6 +135,8 @@ def worker(
 ) -> None:
     """Run exactly one call: reads {"aicall": {...}, "ai": {...}}, prints JSON Lines on stdout.
 
+    For a team the document is {"aicall": {...}, "team": {...}, "ais": [...]}.
+
     The first line is {"event": "listening", "media_url": ...}, then come the call's events. Exits 0 when the AIcall
     ended normally, 1 when it did not, 2 when it could not begin. SIGTERM lets a live call run to its end and ends one
     that nobody has connected to; a second one ends it at once.
@@ -143,7 +145,8 @@ def worker(
     try:
         settings = load_settings(host=host, port=port)
         configure_logging(settings.log_level)
-        from runtime.single_call import CallDocument, run_single_call  # noqa: PLC0415
+        from runtime.call_document import CallDocument  # noqa: PLC0415
+        from runtime.single_call import run_single_call  # noqa: PLC0415
 
         reason = asyncio.run(run_single_call(settings, CallDocument.parse(text), _print_json))
     except InvalidField as error:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self, TypeVar
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 from cryptography.fernet import Fernet
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from adapters.store.base import GrantKind, MediaGrant
 from adapters.validate import validate_ai
-from models.ai import Ai, AiWrite
-from models.aicall import Aicall, AicallWrite, EndReason
+from models.ai import Ai
+from models.aicall import Aicall, EndReason
 from models.errors import InvalidField
 from models.event import status_event_type
-from models.ids import DEFAULT_CUSTOMER_ID
 from models.status import AicallStatus
+from models.team import Team
+from runtime.call_document import CallDocument
 from runtime.ending import end_unattended
 from runtime.listener import received_signals
 from runtime.server import running_server
@@ -35,98 +34,17 @@ from runtime.tokens import hash_token, new_token
 Emit = Callable[[dict[str, Any]], None]
 """Writes one line of JSON. Called in a thread, one line after the other: whoever reads the lines may be slow."""
 
-_GIVEN_FIELDS = frozenset(AicallWrite.model_fields) - {"assistance_id"}
-_AICALL_FIELDS = frozenset(Aicall.model_fields) | {"media_url"}
 _ENDED = status_event_type(AicallStatus.TERMINATED)
 _BATCH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class CallDocument:
-    """The one JSON document that describes the call: ``{"aicall": {...}, "ai": {...}}``.
-
-    Attributes:
-        ai: The AI, with its secrets.
-        aicall: What the AIcall is created from.
-        aicall_id: The AIcall's id: the given one, else a new one.
-        customer_id: Whose they are.
-        ai_id: The AI's id: the given one, else a new one.
-    """
-
-    ai: AiWrite
-    aicall: AicallWrite
-    aicall_id: UUID
-    customer_id: UUID
-    ai_id: UUID
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read the document.
-
-        Args:
-            text: JSON. The AIcall may be a whole one, as the API writes it: the fields that follow from the AI are
-                passed over, since the AI is given too.
-
-        Raises:
-            InvalidField: It is not JSON, or a field is missing or wrong; the error names it.
-        """
+def _check_runs_here(document: CallDocument) -> None:
+    for number, ai in enumerate(document.ais.values()):
         try:
-            document = json.loads(text)
-            # Python reads NaN and Infinity, which are not JSON and would spoil the lines that are written.
-            json.dumps(document, allow_nan=False)
-        except (ValueError, RecursionError):
-            raise InvalidField("call", "is not JSON") from None
-        if not isinstance(document, dict):
-            raise InvalidField("call", "must be an object")
-        if document.get("team") is not None:
-            raise InvalidField("team", "teams are not available in this version; give an ai")
-        given_ai, given_aicall = _part(document, "ai"), _part(document, "aicall")
-        for name in given_aicall:
-            if name not in _AICALL_FIELDS:
-                raise InvalidField(f"aicall.{name}", "is no field of an AIcall")
-        of_ai, of_aicall = _validated("ai", _Identity, given_ai), _validated("aicall", _Identity, given_aicall)
-        ai = _validated("ai", AiWrite, given_ai)
-        ai_id = of_ai.id or uuid4()
-        fields = {name: value for name, value in given_aicall.items() if name in _GIVEN_FIELDS}
-        aicall = _validated("aicall", AicallWrite, {**fields, "assistance_id": str(ai_id)})
-        customer_id = of_aicall.customer_id or of_ai.customer_id or DEFAULT_CUSTOMER_ID
-        return cls(ai, aicall, of_aicall.id or uuid4(), customer_id, ai_id)
-
-
-class _Identity(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    id: UUID | None = None
-    customer_id: UUID | None = None
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _part(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = document.get(name)
-    if part is None and name == "ai":
-        raise InvalidField(name, "is required")
-    if part is not None and not isinstance(part, dict):
-        raise InvalidField(name, "must be an object")
-    return part or {}
-
-
-def _validated(name: str, model: type[_Model], value: Mapping[str, Any]) -> _Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        context = first.get("ctx") or {}
-        path = str(context.get("field") or ".".join(map(str, first["loc"])))
-        raise InvalidField(f"{name}.{path}", str(first["msg"]).removeprefix("Value error, ")) from None
-
-
-def _check_runs_here(ai: AiWrite) -> None:
-    try:
-        validate_ai(ai, ai.secrets(), os.environ)
-    except InvalidField as error:
-        raise InvalidField(f"ai.{error.field}", error.message) from None
+            validate_ai(ai, ai.secrets(), os.environ)
+        except InvalidField as error:
+            where = "ai" if document.team is None else f"ais[{number}]"
+            raise InvalidField(f"{where}.{error.field}", error.message) from None
 
 
 async def run_single_call(settings: Settings, document: CallDocument, emit: Emit) -> EndReason:
@@ -146,7 +64,7 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
         InvalidField: The AI cannot run here.
         OSError: The address cannot be used, or `emit` raised it: then the call is ended.
     """
-    _check_runs_here(document.ai)
+    _check_runs_here(document)
     with TemporaryDirectory(prefix="aicall-") as folder:
         own = settings.model_copy(
             update={
@@ -172,9 +90,16 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
 
 async def _create(services: Services, document: CallDocument, base_url: str) -> str:
     now = services.clock()
-    ai = Ai.create(document.ai, id=document.ai_id, customer_id=document.customer_id, now=now)
-    await services.store.create_ai(ai)
-    aicall = Aicall.create(document.aicall, ai, id=document.aicall_id, now=now)
+    made = {
+        ai_id: Ai.create(ai, id=ai_id, customer_id=document.customer_id, now=now) for ai_id, ai in document.ais.items()
+    }
+    for ai in made.values():
+        await services.store.create_ai(ai)
+    team = None
+    if document.team is not None:
+        team = Team.create(document.team, id=document.assistance_id, customer_id=document.customer_id, now=now)
+        await services.store.create_team(team)
+    aicall = Aicall.create(document.aicall, made[document.ai_id], id=document.aicall_id, now=now, team=team)
     token = new_token()
     expiry = now + timedelta(seconds=services.settings.media_token_ttl_s)
     await services.store.create_aicall(aicall, grant=MediaGrant(GrantKind.AICALL, aicall.id, hash_token(token), expiry))
