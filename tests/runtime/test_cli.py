@@ -146,7 +146,7 @@ def test_check_says_one_line_each_and_its_verdict(tmp_path: Path, monkeypatch: p
         (b"\xff", "call: is not UTF-8"),
         (b"{}", "ai: is required"),
         (b'\xef\xbb\xbf{"ai": 1}', "ai: must be an object"),
-        (b'{"team": {"id": 1}}', "team: teams are not available"),
+        (b'{"team": {"id": 1}}', "team.id: UUID input"),
         (json.dumps({"ai": an_ai(engine_key=CANARY, name=7)}).encode(), "ai.name: "),
         (json.dumps({"ai": an_ai(engine_model="script.nobody")}).encode(), "ai.engine_model: "),
         (json.dumps({"ai": an_ai(), "aicall": {"parametr": CANARY}}).encode(), "aicall.parametr: is no field"),
