@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from adapters.store.database import Database, Result, Work
 from adapters.store.migrate import upgrade_connection
+from adapters.store.sqlite_watch import LogWatch
 from models.errors import InvalidField, Unavailable
 
 MEMORY = ":memory:"
@@ -103,6 +104,7 @@ class SqliteDatabase(Database):
         self._path = path
         self._reading: _Threads | None = None
         self._writing: _Threads | None = None
+        self._watch: LogWatch | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -122,11 +124,15 @@ class SqliteDatabase(Database):
                 max_overflow=0,
             )
             event.listen(engine, "begin", _begin)
+            self._watch = LogWatch(self._path, lambda: self.on_events_elsewhere())  # noqa: PLW0108 - set later
         self._writing = _Threads(engine.execution_options(**{_WRITES: True}), 1)
         reader = engine.execution_options(**{_WRITES: False})
         self._reading = _Threads(reader, self._writing.threads if self.in_memory else READERS)
 
     async def _close(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
         reading, self._reading = self._reading, None
         writing, self._writing = self._writing, None
         for threads in (reading, writing):
@@ -137,7 +143,10 @@ class SqliteDatabase(Database):
         return await _run(self._reading, _look, work)
 
     async def _write(self, work: Work[Result]) -> Result:
-        return await _run(self._writing, _commit, work)
+        result = await _run(self._writing, _commit, work)
+        if self._watch is not None:
+            self._watch.wrote()
+        return result
 
 
 class _Threads:
