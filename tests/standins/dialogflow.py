@@ -79,6 +79,9 @@ class DialogflowStandIn(GoogleStandIn):
         streams: Whether CX has its streaming method.
         cut_short: Whether the last message of CX's answers is left out.
         **common: Arguments of `GoogleStandIn`.
+
+    Attributes:
+        replies_given: How many replies of the script were taken, sent or not.
     """
 
     AUDIENCE = "https://dialogflow.googleapis.com/"
@@ -107,6 +110,7 @@ class DialogflowStandIn(GoogleStandIn):
         self.token_interval_s = token_interval_s
         self.streams = streams
         self.cut_short = cut_short
+        self.replies_given = 0
         self._script = Script(reply)
         self._sessions: dict[str, _Session] = {}
 
@@ -211,6 +215,7 @@ class DialogflowStandIn(GoogleStandIn):
     async def _reply(self, model: str, session: _Session, request: Any) -> Reply:
         body = type(request).to_dict(request)
         reply = await self._script.reply(ChatRequest(model, tuple(session.messages), (), body))
+        self.replies_given += 1
         session.messages.append(ChatMessage("assistant", reply.full_text))
         return reply
 

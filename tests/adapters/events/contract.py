@@ -18,7 +18,7 @@ from models.errors import DeliveryFailed
 from models.event import Event
 from tests.adapters.store.samples import CUSTOMER, at
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 2.0
 """What the sinks under test are given for a delivery, seconds."""
 
 PATIENCE_S = 20.0
@@ -135,7 +135,7 @@ class SinkContract:
         assert [one.id for one in await peer.arrived()] == ["1002"]
 
     async def test_a_connection_that_breaks_is_made_again(self, peer: Peer) -> None:
-        await peer.sink.deliver(make_event(1), customer_id=CUSTOMER)
+        await self.delivered(peer, make_event(1))
         await peer.go_away()
         with pytest.raises(DeliveryFailed):
             await peer.sink.deliver(make_event(2), customer_id=CUSTOMER)
@@ -144,7 +144,7 @@ class SinkContract:
         assert [one.id for one in await peer.arrived()] == ["1001", "1002"]
 
     async def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(self, peer: Peer) -> None:
-        await peer.sink.deliver(make_event(1), customer_id=CUSTOMER)
+        await self.delivered(peer, make_event(1))
         await peer.stall()
         with pytest.raises(DeliveryFailed) as failed:
             async with asyncio.timeout(PATIENCE_S):
