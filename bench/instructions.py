@@ -216,6 +216,9 @@ class _NoPhone:
 
     sample_rate_hz = SAMPLE_RATE_HZ
     frame_ms = 20
+    look_ahead_ms = 200
+    echoes_marks = True
+    has_room = True
 
     async def play(self, pcm: bytes) -> None:
         """Play nothing."""

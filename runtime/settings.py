@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from models.errors import InvalidField
+from runtime.phone_settings import PhoneSettings
 
 CONFIG_FILE = "aicall.yaml"
 """Read from the working directory; a file with an unknown key is refused."""
@@ -55,7 +56,7 @@ def _expand_home(value: Path) -> Path:
     return value.expanduser()
 
 
-class Settings(BaseSettings):
+class Settings(PhoneSettings):
     """Everything that can be set. `describe_settings` prints it; ``docs/settings.md`` explains it."""
 
     model_config = SettingsConfigDict(
@@ -85,9 +86,6 @@ class Settings(BaseSettings):
     )
     public_url: Annotated[str, AfterValidator(_check_public_url)] = Field(
         default="", description="URL under which phone systems reach this server; empty to take it from each request."
-    )
-    twilio_auth_token: SecretStr = Field(
-        default=SecretStr(""), description="Twilio auth token; set, every Twilio connection must be signed with it."
     )
     max_calls: int = Field(default=0, ge=0, description="Most calls at the same time; 0 for no fixed limit.")
     admission: Admission = Field(
@@ -230,7 +228,8 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 def describe_settings() -> list[tuple[str, str, str]]:
     """Return a row (variable, default, description) for every setting, in order."""
     rows = []
-    for name, field in Settings.model_fields.items():
+    # Phone systems last: most installations have one of them.
+    for name, field in sorted(Settings.model_fields.items(), key=lambda it: it[0] in PhoneSettings.model_fields):
         default = field.get_default(call_default_factory=False)
         if name == "data_dir":
             shown = "the user's data folder"

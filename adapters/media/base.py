@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Message = str | bytes
 """One WebSocket message: text or binary."""
@@ -106,7 +106,29 @@ class Stopped:
     reason: str = ""
 
 
-MediaEvent = Started | AudioReceived | DtmfReceived | MarkReached | Stopped
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The protocol itself has to answer, before anything else is sent.
+
+    Attributes:
+        messages: What to send, in order.
+    """
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowControl:
+    """The phone system's buffer is full, or has room again.
+
+    Attributes:
+        paused: Whether no more audio may be sent for now.
+    """
+
+    paused: bool
+
+
+MediaEvent = Started | AudioReceived | DtmfReceived | MarkReached | Stopped | Reply | FlowControl
 
 
 class MarkPolicy(StrEnum):
@@ -131,16 +153,24 @@ class MediaCapabilities:
         flush: Whether the phone system buffers and can be told to drop what it has not played.
         dtmf_out: Whether digits can be sent to the far end.
         frame_ms: Preferred duration of one outgoing audio message, milliseconds.
+        exact_frames: Whether every audio message must last exactly `frame_ms`; the last one is filled with silence.
+        look_ahead_ms: Audio that may lie unplayed at the phone system, milliseconds: little where it cannot be flushed.
+        max_audio_ms: Longest audio of one outgoing message, milliseconds.
         max_message_bytes: Largest outgoing message that the phone system takes.
         hangup_in_band: Whether `send_hangup` ends the call itself (otherwise closing the socket does).
+        goodbye_s: How long to wait for the phone system's own goodbye after `send_hangup`, seconds; 0 closes at once.
     """
 
     marks: MarkPolicy
     flush: bool
     dtmf_out: bool = False
     frame_ms: int = 20
+    exact_frames: bool = False
+    look_ahead_ms: int = 200
+    max_audio_ms: int = 1_000
     max_message_bytes: int = 65_536
     hangup_in_band: bool = False
+    goodbye_s: float = 0.0
 
 
 class MediaProtocol(ABC):
@@ -151,8 +181,8 @@ class MediaProtocol(ABC):
     - `receive` is called with every message in order and returns its events, oldest first. It raises
       `models.errors.MediaProtocolError` and nothing else for anything that the protocol does not allow; unless the
       error is fatal, the protocol stays usable. A message that breaks the protocol has no other effect.
-    - The first event is `Started` and the last one `Stopped`; anything else before the start is a fatal error, and
-      every message after the stop or after a fatal error is an error.
+    - The first event is `Started` and the last one `Stopped`, `Reply` apart, which may come before and after them;
+      content before the start is a fatal error, and every message after the stop or after a fatal error is an error.
     - ``send_*`` return the messages to write, in order, and never raise for valid input. Outside of the stream (before
       `Started`, after `Stopped` or a fatal error) they return none, so that a late sender needs no check of its own.
     - Audio survives both directions bit-exact, apart from the wire codec's own quantisation.
@@ -167,6 +197,16 @@ class MediaProtocol(ABC):
     """WebSocket subprotocol to accept, or None."""
 
     @classmethod
+    def begin(cls, handshake: Handshake) -> Self:
+        """Make the protocol's side of a connection.
+
+        Args:
+            handshake: The upgrade request, for the protocols that say something of the stream there.
+        """
+        del handshake
+        return cls()
+
+    @classmethod
     @abstractmethod
     def matches_handshake(cls, handshake: Handshake) -> bool:
         """Say whether the upgrade request alone shows this protocol."""
@@ -174,7 +214,10 @@ class MediaProtocol(ABC):
     @classmethod
     @abstractmethod
     def matches_message(cls, message: Message) -> bool:
-        """Say whether a connection whose first message is this one speaks this protocol. Never raises."""
+        """Say whether a connection speaks this protocol whose first message, a greeting apart, is this. Never raises.
+
+        A greeting is a ``{"event": "connected"}``, with which half a dozen protocols begin.
+        """
 
     @property
     @abstractmethod
@@ -201,7 +244,7 @@ class MediaProtocol(ABC):
 
         Args:
             pcm: Whole samples of 16-bit signed little-endian mono PCM at `sample_rate_hz`. More than a second is cut
-                into messages of a second.
+                into messages of `MediaCapabilities.max_audio_ms`.
 
         Raises:
             InvalidField: An odd number of bytes.

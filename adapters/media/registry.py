@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from adapters.media import wire
 from adapters.media.base import Handshake, MediaCapabilities, MediaProtocol, Message
-from adapters.media.client_base import MediaClient
-from adapters.media.client_plain import PlainClient
-from adapters.media.client_twilio import TwilioClient
+from adapters.media.clients.base import MediaClient
+from adapters.media.clients.plain import PlainClient
+from adapters.media.clients.twilio import TwilioClient
 from adapters.media.plain import PlainProtocol
 from adapters.media.twilio import TwilioProtocol
 from models.errors import InvalidField, MediaProtocolError
@@ -86,12 +87,14 @@ def detect_handshake(handshake: Handshake) -> type[MediaProtocol] | None:
     return next((row.protocol for row in ROWS if row.protocol.matches_handshake(handshake)), None)
 
 
-def detect_message(message: Message) -> type[MediaProtocol]:
-    """Recognise a protocol by the first message.
+def detect_message(message: Message) -> type[MediaProtocol] | None:
+    """Recognise a protocol by the first message; None for a greeting, behind which another one has to be awaited.
 
     Raises:
         MediaProtocolError: Fatal: no protocol of the table begins like this.
     """
+    if wire.is_greeting(message):
+        return None
     for row in ROWS:
         if row.protocol.matches_message(message):
             return row.protocol
@@ -105,7 +108,8 @@ def choose(
 
     Args:
         handshake: The upgrade request.
-        first_message: The first message, once there is one. It is to be given to the protocol's `receive` as well.
+        first_message: The first message, a greeting apart, once there is one. Both are to be given to the protocol's
+            `receive` as well.
         forced: Value of ``protocol=``; None or '' when the URL has none.
 
     Returns:

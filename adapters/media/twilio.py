@@ -76,13 +76,14 @@ class TwilioProtocol(MediaProtocol):
 
     @classmethod
     def matches_message(cls, message: Message) -> bool:
-        """Say whether this is a ``connected``, or a ``start`` with a ``streamSid``."""
+        """Say whether this is a ``start`` with a ``streamSid``."""
         document = wire.peek(message)
-        event = document.get("event")
-        if event == "connected":
-            return True
         start = document.get("start")
-        return event == "start" and isinstance(start, dict) and ("streamSid" in document or "streamSid" in start)
+        return (
+            document.get("event") == "start"
+            and isinstance(start, dict)
+            and ("streamSid" in document or "streamSid" in start)
+        )
 
     @property
     def sample_rate_hz(self) -> int:

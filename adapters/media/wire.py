@@ -49,6 +49,11 @@ def peek(message: str | bytes) -> dict[str, Any]:
         return {}
 
 
+def is_greeting(message: str | bytes) -> bool:
+    """Say whether a first message is a ``{"event": "connected"}``, which does not tell its protocol. Never raises."""
+    return peek(message).get("event") == "connected"
+
+
 def text(value: object) -> str:
     """Read an optional string.
 

@@ -159,7 +159,7 @@ def make_parts(
 
     watch = StallWatch(settings.limits, parts_listener.stalled, due, parts_listener.recogniser_listens)
     cache = GreetingCache() if greetings is None else greetings
-    output = MediaOutput(sink, ledger, watch=watch)
+    output = MediaOutput(sink, ledger, watch=watch, look_ahead_ms=sink.look_ahead_ms)
     texts = fillers_of(settings.language) if options.filler is None else options.filler
     recorder = PhraseRecorder(cache) if phrases is None else phrases
     mouth = Phrases(recorder, services.spare_voice, [*texts, options.apology], output)

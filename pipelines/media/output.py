@@ -68,6 +68,18 @@ class MediaSink(Protocol):
     def frame_ms(self) -> int:
         """Duration of one message's audio, milliseconds."""
 
+    @property
+    def look_ahead_ms(self) -> int:
+        """How much audio may lie unplayed at the phone system, milliseconds."""
+
+    @property
+    def echoes_marks(self) -> bool:
+        """Whether marks come back."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether audio may be sent now; False while the phone system says that its buffer is full."""
+
     async def play(self, pcm: bytes) -> None:
         """Send one frame of 16-bit mono PCM; returns when it was handed over. Bounded in time; never raises."""
 
@@ -279,7 +291,7 @@ class MediaOutput(FrameProcessor):
     async def _send(self) -> None:
         """Fill the look-ahead."""
         playout = self._playout
-        while not self.held and (pcm := playout.next_frame(self._now())) is not None:
+        while not self.held and self._sink.has_room and (pcm := playout.next_frame(self._now())) is not None:
             if not self._speaking and playout.clock.sent_ms > self._filler_end_ms - 1.0:
                 self._speaking = True
                 self._ledger.audio_sent()
@@ -301,6 +313,8 @@ class MediaOutput(FrameProcessor):
             await self._mark()
 
     async def _mark(self) -> None:
+        if not self._sink.echoes_marks:
+            return
         self._marks += 1
         name = f"m{self._marks}"
         self._playout.clock.mark_sent(name)

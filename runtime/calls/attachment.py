@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from adapters.media.base import Handshake, MediaEvent, MediaProtocol, Started
+from adapters.media.base import Handshake, MediaEvent, MediaProtocol, Reply, Started
 from adapters.media.registry import choose
 from models.aicall import EndReason
 from models.errors import MediaProtocolError
@@ -61,7 +61,9 @@ class Attachment:
             async with asyncio.timeout(self._start_timeout_s), aclosing(self._events()) as messages:
                 async for events in messages:
                     for index, event in enumerate(events):
-                        if isinstance(event, Started):
+                        if isinstance(event, Reply):
+                            await self.socket.obey(event)
+                        elif isinstance(event, Started):
                             self.socket.started = True
                             return event, events[index + 1 :]
         except TimeoutError:
@@ -74,13 +76,17 @@ class Attachment:
         self.over.set()
 
     async def _events(self) -> AsyncGenerator[list[MediaEvent], None]:
-        """Yield each message's events. The first message may show which protocol it is."""
-        message = await self.socket.receive()
+        """Yield each message's events. The first messages may show which protocol it is."""
+        first = [await self.socket.receive()]
         if self._chosen is None:
-            self._chosen = choose(self.handshake, message)
+            self._chosen = choose(self.handshake, first[0])
             if self._chosen is None:
-                raise MediaProtocolError("the first message fits no media protocol", fatal=True)
-        self.socket.speak(self._chosen())
-        while True:
+                first.append(await self.socket.receive())
+                self._chosen = choose(self.handshake, first[1])
+            if self._chosen is None:
+                raise MediaProtocolError("the first messages fit no media protocol", fatal=True)
+        self.socket.speak(self._chosen.begin(self.handshake))
+        for message in first:
             yield self.socket.events_of(message)
-            message = await self.socket.receive()
+        while True:
+            yield self.socket.events_of(await self.socket.receive())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.media.base import MediaProtocol
+from adapters.media.base import MarkPolicy, MediaCapabilities, MediaProtocol
 from models.errors import MediaProtocolError
 from runtime.calls.call_socket import CallSocket
 
@@ -40,6 +40,21 @@ class CallLine:
         """Duration of one message's audio, milliseconds."""
         return self._known()[2]
 
+    @property
+    def look_ahead_ms(self) -> int:
+        """How much audio may lie unplayed at the phone system, milliseconds."""
+        return self._capabilities().look_ahead_ms
+
+    @property
+    def echoes_marks(self) -> bool:
+        """Whether marks come back."""
+        return self._capabilities().marks is not MarkPolicy.NONE
+
+    @property
+    def has_room(self) -> bool:
+        """Whether audio may be sent now."""
+        return self._socket is None or self._socket.has_room
+
     async def play(self, pcm: bytes) -> None:
         """Send one frame of audio."""
         if self._socket is not None:
@@ -54,6 +69,9 @@ class CallLine:
         """Tell the phone system to drop what it has not played."""
         if self._socket is not None:
             await self._socket.clear()
+
+    def _capabilities(self) -> MediaCapabilities:
+        return self._known()[0].capabilities
 
     def _known(self) -> tuple[type[MediaProtocol], int, int]:
         if self._format is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect
 
-from adapters.media.base import MediaEvent, MediaProtocol, Message
+from adapters.media.base import FlowControl, MarkPolicy, MediaEvent, MediaProtocol, Message, Reply, Stopped
 from models.errors import MediaProtocolError
 from runtime.calls.bounded import within
 
@@ -67,6 +67,7 @@ class CallSocket:
 
     Attributes:
         started: Whether the stream has begun, so that something can be sent.
+        has_room: Whether the phone system's buffer has room for more audio.
         last_received_s: When the last message came, on the event loop's clock, seconds.
     """
 
@@ -76,6 +77,7 @@ class CallSocket:
         self._protocol: MediaProtocol | None = None
         self._lost = False
         self.started = False
+        self.has_room = True
         self.last_received_s = 0.0
 
     @property
@@ -114,6 +116,16 @@ class CallSocket:
         """Duration of one message's audio, milliseconds."""
         return self.protocol.capabilities.frame_ms
 
+    @property
+    def look_ahead_ms(self) -> int:
+        """How much audio may lie unplayed at the phone system, milliseconds."""
+        return self.protocol.capabilities.look_ahead_ms
+
+    @property
+    def echoes_marks(self) -> bool:
+        """Whether marks come back."""
+        return self.protocol.capabilities.marks is not MarkPolicy.NONE
+
     async def receive(self) -> Message:
         """Return the next message.
 
@@ -142,6 +154,13 @@ class CallSocket:
             logger.debug("media message dropped: {}", error.message)
             return []
 
+    async def obey(self, event: Reply | FlowControl) -> None:
+        """Do what the protocol asks of the socket itself."""
+        if isinstance(event, Reply):
+            await self._send(event.messages)
+        else:
+            self.has_room = not event.paused
+
     async def play(self, pcm: bytes) -> None:
         """Send one frame of audio."""
         await self._send(self.protocol.send_audio(pcm))
@@ -157,7 +176,10 @@ class CallSocket:
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye in the protocol's own way and close. Bounded; never raises."""
         if self.started:
-            await self._send(self.protocol.send_hangup())
+            goodbye = self.protocol.send_hangup()
+            await self._send(goodbye)
+            if goodbye and self.protocol.capabilities.goodbye_s:
+                await self._await_goodbye(self.protocol.capabilities.goodbye_s)
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._socket.close(code, reason)
@@ -165,7 +187,20 @@ class CallSocket:
             # Closed by the other side already, or it no longer reads: either way there is nothing left to close.
             logger.debug("the media socket was gone before it was closed")
 
-    async def _send(self, messages: list[Message]) -> None:
+    async def _await_goodbye(self, longest_s: float) -> None:
+        """Answer what still comes until the phone system has said goodbye too."""
+        try:
+            async with asyncio.timeout(longest_s):
+                while not self._lost:
+                    for event in self.events_of(await self.receive()):
+                        if isinstance(event, Reply):
+                            await self.obey(event)
+                        elif isinstance(event, Stopped):
+                            return
+        except (TimeoutError, Disconnected, MediaProtocolError):
+            logger.debug("the phone system left without a goodbye")
+
+    async def _send(self, messages: Sequence[Message]) -> None:
         if self._lost:
             return
         try:

@@ -15,7 +15,16 @@ from typing import Any
 
 from loguru import logger
 
-from adapters.media.base import AudioReceived, DtmfReceived, MarkReached, MediaEvent, Started, Stopped
+from adapters.media.base import (
+    AudioReceived,
+    DtmfReceived,
+    FlowControl,
+    MarkReached,
+    MediaEvent,
+    Reply,
+    Started,
+    Stopped,
+)
 from adapters.store.life.contract import LifeStep
 from models.aicall import EndReason
 from models.errors import InvalidField, MediaProtocolError, ProviderError
@@ -293,6 +302,8 @@ class CallWorker:
                         await conversation.input.press(event.digit)
                     case Stopped():
                         return False
+                    case Reply() | FlowControl():
+                        await socket.obey(event)
                     case Started():
                         pass
             try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.media.base import Message
-from adapters.media.client_base import CallLeg, ClientEvent, PlayAudio
-from adapters.media.client_plain import PlainClient
+from adapters.media.clients.base import CallLeg, ClientEvent, PlayAudio
+from adapters.media.clients.plain import PlainClient
 
 
 class ListeningPhone(PlainClient):

@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from adapters.media.client_base import CallLeg
+from adapters.media.clients.base import CallLeg
 from models.event import EventType, status_event_type
 from models.status import AicallStatus
 from models.timestamps import format_timestamp, parse_timestamp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.media.base import Message
-from adapters.media.client_base import Clear, ClientEvent, Dtmf, Hangup, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import Clear, ClientEvent, Dtmf, Hangup, Mark, MediaClient, PlayAudio
 from adapters.media.playout import PlayoutBuffer
 from models.errors import MediaProtocolError
 from runtime.replay.activity import ActivityTracker

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from adapters.media.client_base import CallLeg
+from adapters.media.clients.base import CallLeg
 from adapters.media.registry import client_by_name
 from models.errors import InvalidField
 from runtime.replay.answers import Answer

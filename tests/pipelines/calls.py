@@ -95,6 +95,9 @@ class Phone:
     """
 
     frame_ms = FRAME_MS
+    look_ahead_ms = 200
+    echoes_marks = True
+    has_room = True
 
     def __init__(self, rate_hz: int = RATE_HZ, *, delay_s: float = 0.05, echoes: bool = True) -> None:
         self.sample_rate_hz = rate_hz

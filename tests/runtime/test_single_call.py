@@ -20,8 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from adapters.media.client_base import CallLeg
-from adapters.media.client_plain import PlainClient
+from adapters.media.clients.base import CallLeg
+from adapters.media.clients.plain import PlainClient
 from adapters.media.plain import SUBPROTOCOL
 from adapters.tts.espeak import synthesize_async
 from models.aicall import EndReason

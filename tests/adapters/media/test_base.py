@@ -10,6 +10,7 @@ import pytest
 from adapters.media.base import (
     AudioReceived,
     DtmfReceived,
+    FlowControl,
     Handshake,
     MarkPolicy,
     MarkReached,
@@ -17,6 +18,7 @@ from adapters.media.base import (
     MediaEvent,
     MediaProtocol,
     Message,
+    Reply,
     Started,
     Stopped,
 )
@@ -74,7 +76,16 @@ def test_everything_else_must_be_there(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [Started("s", "c", "a", 8000), AudioReceived(b"\0\0"), DtmfReceived("1"), MarkReached("m"), Stopped()]
+    "event",
+    [
+        Started("s", "c", "a", 8000),
+        AudioReceived(b"\0\0"),
+        DtmfReceived("1"),
+        MarkReached("m"),
+        Stopped(),
+        Reply(("x",)),
+        FlowControl(paused=True),
+    ],
 )
 def test_an_event_is_what_it_was(event: MediaEvent) -> None:
     with pytest.raises((FrozenInstanceError, AttributeError)):
@@ -89,10 +100,12 @@ def test_what_is_not_given_is_empty() -> None:
 @pytest.mark.parametrize("protocol", [row.protocol for row in ROWS], ids=lambda it: it.name)
 def test_a_protocols_capabilities_agree_with_each_other(protocol: type[MediaProtocol]) -> None:
     capabilities = protocol.capabilities
-    # Audio that nobody buffers needs no flush, and marks without a buffer would mean nothing.
-    assert capabilities.flush or capabilities.marks is MarkPolicy.NONE
-    assert capabilities.frame_ms in (10, 20, 30, 40, 60)
-    # One second of the widest audio that any of them carries must fit into a message.
-    assert capabilities.max_message_bytes >= 32_000
+    # Where nothing can be dropped little may lie there, or a caller who interrupts goes on hearing the bot.
+    assert capabilities.flush or capabilities.look_ahead_ms <= 100
+    assert capabilities.frame_ms % 10 == 0
+    assert 20 <= capabilities.look_ahead_ms <= 400
+    # The longest audio that it takes at the widest rate, in base64 where it is text.
+    assert capabilities.frame_ms <= capabilities.max_audio_ms
+    assert capabilities.max_audio_ms * 32 <= capabilities.max_message_bytes
     assert protocol.name == protocol.name.lower()
     assert protocol.label

@@ -4,8 +4,8 @@ import pytest
 
 from adapters.media import registry
 from adapters.media.base import Handshake, MarkPolicy
-from adapters.media.client_plain import PlainClient
-from adapters.media.client_twilio import TwilioClient
+from adapters.media.clients.plain import PlainClient
+from adapters.media.clients.twilio import TwilioClient
 from adapters.media.plain import PlainProtocol
 from adapters.media.twilio import TwilioProtocol
 from models.errors import InvalidField, MediaProtocolError
@@ -44,7 +44,7 @@ def test_by_handshake() -> None:
 
 
 def test_by_first_message() -> None:
-    assert registry.detect_message(CONNECTED) is TwilioProtocol
+    assert registry.detect_message(CONNECTED) is None
     assert registry.detect_message(TWILIO_START) is TwilioProtocol
     assert registry.detect_message(PLAIN_START) is PlainProtocol
     for unknown in ("", "hello", "{}", b"\x00\x00", '{"event":"start"}', '{"event":"media"}', "[" * 60_000):
@@ -62,5 +62,6 @@ def test_what_was_asked_for_beats_the_handshake_and_that_the_first_message() -> 
     assert registry.choose(BARE) is None
     with pytest.raises(InvalidField):
         registry.choose(BARE, CONNECTED, forced="nothing")
+    assert registry.choose(BARE, CONNECTED) is None
     with pytest.raises(MediaProtocolError):
         registry.choose(BARE, "nothing")

@@ -64,6 +64,31 @@ async def test_audio_is_paced_with_a_short_look_ahead() -> None:
         assert gaps(it.phone) == []
 
 
+async def test_nothing_is_sent_while_the_phone_systems_buffer_is_full_and_nothing_is_lost() -> None:
+    phone = Phone(RATE_HZ)
+    async with bot(phone) as it:
+        await it.says(tone(2.0))
+        await phone.until(lambda: len(phone.sent) > 20)
+        phone.has_room = False
+        before = len(phone.sent)
+        await asyncio.sleep(1.0)
+        assert len(phone.sent) == before
+        phone.has_room = True
+        await it.pipe.down.wait(TTSStoppedFrame)
+        assert sent(phone) == tone(2.0)
+
+
+async def test_a_phone_system_without_marks_is_asked_for_none() -> None:
+    phone = Phone(RATE_HZ, echoes=False)
+    phone.echoes_marks = False
+    async with bot(phone) as it:
+        await it.says(tone(2.0))
+        await it.pipe.down.wait(TTSStoppedFrame)
+        assert sent(phone) == tone(2.0)
+        assert phone.marks == []
+        assert "mark" not in phone.log
+
+
 async def test_a_stall_within_the_look_ahead_is_not_heard() -> None:
     phone = SlowPhone()
     async with bot(phone) as it:

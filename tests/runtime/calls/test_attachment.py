@@ -65,6 +65,17 @@ async def test_the_first_message_shows_the_protocol() -> None:
         await attached(Peer("what?")).open()
 
 
+async def test_a_greeting_does_not_show_the_protocol_but_what_follows_does() -> None:
+    greeting = json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+    start = json.dumps({"event": "start", "start": {"streamSid": "MZ1", "callSid": "CA1"}})
+    attachment = attached(Peer(greeting, start))
+    started, _ = await attachment.open()
+    assert started.stream_id == "MZ1"
+    assert attachment.socket.protocol.name == "twilio"
+    with pytest.raises(MediaProtocolError, match="no media protocol"):
+        await attached(Peer(greeting, greeting)).open()
+
+
 async def test_a_stream_that_does_not_begin() -> None:
     began_s = asyncio.get_running_loop().time()
     with pytest.raises(MediaProtocolError, match="in time"):

@@ -79,3 +79,16 @@ def test_another_rate_or_protocol_does_not_fit() -> None:
 def test_before_the_first_socket_nothing_is_known() -> None:
     with pytest.raises(MediaProtocolError):
         _ = CallLine().sample_rate_hz
+
+
+async def test_what_the_phone_system_can_do_is_that_of_its_protocol() -> None:
+    line = CallLine()
+    with pytest.raises(MediaProtocolError):
+        _ = line.look_ahead_ms
+    socket, _ = plain()
+    line.connect(socket)
+    assert (line.look_ahead_ms, line.echoes_marks, line.has_room) == (200, True, True)
+    socket.has_room = False
+    assert not line.has_room
+    line.disconnect()
+    assert line.has_room, "what is played goes nowhere"

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from adapters.media.base import AudioReceived, MediaProtocol, Started, Stopped
+from adapters.media.base import (
+    AudioReceived,
+    FlowControl,
+    MarkPolicy,
+    MediaCapabilities,
+    MediaEvent,
+    MediaProtocol,
+    Message,
+    Reply,
+    Started,
+    Stopped,
+)
 from adapters.media.plain import PlainProtocol
 from adapters.media.twilio import TwilioProtocol
 from models.errors import MediaProtocolError
@@ -38,10 +49,12 @@ class Far:
         await self._do(("accept", subprotocol))
 
     async def receive(self) -> Any:
+        if not self.inbox:
+            await asyncio.get_running_loop().create_future()
         return self.inbox.pop(0)
 
     async def send_text(self, data: str) -> None:
-        await self._do(json.loads(data))
+        await self._do(json.loads(data) if data[:1] in '{"1' else data)
 
     async def send_bytes(self, data: bytes) -> None:
         await self._do(data)
@@ -221,3 +234,53 @@ async def test_a_cancelled_sender_is_cancelled_and_the_socket_is_not_lost() -> N
     await asyncio.wait({playing})
     assert playing.cancelled()
     assert line.lost == 0
+
+
+class Polite(PlainProtocol):
+    """A protocol that answers a goodbye, and waits for the other side's."""
+
+    capabilities = MediaCapabilities(marks=MarkPolicy.NONE, flush=True, look_ahead_ms=60, goodbye_s=2.0)
+
+    def receive(self, message: Message) -> list[MediaEvent]:
+        return [Reply(("closed",)), Stopped()] if message == "close" else super().receive(message)
+
+    def send_hangup(self) -> list[Message]:
+        return [json.dumps("disconnect")]
+
+
+async def test_what_the_protocol_has_to_answer_is_sent() -> None:
+    line = Line(PlainProtocol())
+    await line.socket.obey(Reply(("1", b"2")))
+    assert line.far.sent == [1, b"2"]
+
+
+async def test_a_full_buffer_and_room_again() -> None:
+    line = Line(PlainProtocol())
+    assert line.socket.has_room
+    await line.socket.obey(FlowControl(paused=True))
+    assert not line.socket.has_room
+    await line.socket.obey(FlowControl(paused=False))
+    assert line.socket.has_room
+
+
+async def test_what_a_phone_system_can_do_is_known() -> None:
+    plain, polite = Line(PlainProtocol()).socket, Line(Polite()).socket
+    assert (plain.look_ahead_ms, plain.echoes_marks) == (200, True)
+    assert (polite.look_ahead_ms, polite.echoes_marks) == (60, False)
+
+
+async def test_the_other_sides_goodbye_is_awaited_and_answered() -> None:
+    line = Line(Polite())
+    line.far.inbox = [{"type": "websocket.receive", "bytes": SILENCE}, {"type": "websocket.receive", "text": "close"}]
+    await line.socket.close(1000, "bye")
+    assert line.far.sent == ["disconnect", "closed", ("close", 1000, "bye")]
+
+
+@pytest.mark.parametrize("code", [1000, None])
+async def test_a_goodbye_that_does_not_come_is_not_awaited_for_ever(code: int | None) -> None:
+    line = Line(Polite())
+    line.far.inbox = [{"type": "websocket.disconnect", "code": code}] if code else []
+    began_s = asyncio.get_running_loop().time()
+    await line.socket.close(1000, "bye")
+    assert asyncio.get_running_loop().time() - began_s == (0 if code else 2.0)
+    assert line.far.sent == ["disconnect", ("close", 1000, "bye")]

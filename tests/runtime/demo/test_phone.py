@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.media.client_base import CallLeg, Clear, Mark, PlayAudio
+from adapters.media.clients.base import CallLeg, Clear, Mark, PlayAudio
 from adapters.media.plain import PlainProtocol
 from models.errors import MediaProtocolError
 from runtime.demo.phone import ListeningPhone

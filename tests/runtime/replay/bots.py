@@ -20,11 +20,12 @@ from adapters.media.base import (
     MarkReached,
     MediaEvent,
     MediaProtocol,
+    Reply,
     Started,
     Stopped,
 )
-from adapters.media.client_base import CallLeg
-from adapters.media.client_twilio import TwilioClient
+from adapters.media.clients.base import CallLeg
+from adapters.media.clients.twilio import TwilioClient
 from adapters.media.registry import choose, client_by_name
 from runtime.replay.activity import ActivityTracker
 from runtime.replay.call import Line, place_call
@@ -125,11 +126,17 @@ class _Call:
             group.create_task(self._close_later(bot.close_after_s))
         async for message in self.socket:
             if self.protocol is None:
-                found = choose(Handshake(url="", path="/"), message)
-                assert found
-                self.protocol = found()
+                handshake = Handshake(url="", path="/")
+                found = choose(handshake, message)
+                if found is None:
+                    continue  # a greeting
+                self.protocol = found.begin(handshake)
             for event in self.protocol.receive(message):
-                await self._take(event, group)
+                if isinstance(event, Reply):
+                    for answer in event.messages:
+                        await self.socket.send(answer)
+                else:
+                    await self._take(event, group)
 
     async def _take(self, event: MediaEvent, group: asyncio.TaskGroup) -> None:
         bot = self.bot

@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from adapters.media.base import Message
-from adapters.media.client_base import CallLeg
-from adapters.media.client_twilio import TwilioClient
+from adapters.media.clients.base import CallLeg
+from adapters.media.clients.twilio import TwilioClient
 from adapters.media.registry import client_by_name
 from runtime.replay.analysis import measure_call, measure_run
 from runtime.replay.call import Line, place_call

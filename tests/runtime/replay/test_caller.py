@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from adapters.media.client_base import CallLeg
-from adapters.media.client_plain import PlainClient
+from adapters.media.clients.base import CallLeg
+from adapters.media.clients.plain import PlainClient
 from adapters.media.plain import PlainProtocol
 from runtime.replay.caller import Caller
 from runtime.replay.record import CallRecord, Failure, FailureKind

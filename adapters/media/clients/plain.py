@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.client_base import CallLeg, Clear, ClientEvent, Dtmf, Hangup, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Dtmf, Hangup, Mark, MediaClient, PlayAudio
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.plain import SAMPLE_RATES_HZ, SUBPROTOCOL
 from models.errors import InvalidField, MediaProtocolError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.media.client_base import CallLeg
+from adapters.media.clients.base import CallLeg
 from adapters.media.registry import ROWS, ProtocolRow
 from models.errors import InvalidField
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.media import client_twilio, wire
-from adapters.media.client_base import CallLeg, Clear, ClientEvent, Mark, PlayAudio
-from adapters.media.client_twilio import TwilioClient
+from adapters.media import wire
+from adapters.media.clients import twilio as client_twilio
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, PlayAudio
+from adapters.media.clients.twilio import TwilioClient
 from adapters.media.codecs import pcm_to_ulaw, ulaw_to_pcm
 from models.errors import MediaProtocolError
 

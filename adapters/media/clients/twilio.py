@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.client_base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
 from adapters.media.codecs import PCM_SAMPLE_BYTES, ULAW_SILENCE, pcm_to_ulaw, ulaw_to_pcm
 from adapters.media.twilio import SAMPLE_RATE_HZ
 from models.errors import InvalidField, MediaProtocolError

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from adapters.media.client_base import CallLeg, Clear, Dtmf, Hangup, Mark, PlayAudio
-from adapters.media.client_plain import PlainClient
+from adapters.media.clients.base import CallLeg, Clear, Dtmf, Hangup, Mark, PlayAudio
+from adapters.media.clients.plain import PlainClient
 from models.errors import MediaProtocolError
 
 LEG = CallLeg("", "c-1", sample_rate_hz=16000, from_="+15551230001", to="100", parameters={"plan": "gold"})
