@@ -21,6 +21,7 @@ from adapters.vendor_errors import STALLED
 from models.errors import Unavailable
 from pipelines.ends_within import ends_within
 from pipelines.failover.failover import Failover
+from pipelines.meter import Meter
 from pipelines.text.outlet import Step, StepEndFrame, TextInlet, TextOutlet
 
 _SETUP_TIMEOUT_S = 6.0
@@ -38,6 +39,7 @@ class TextAgent:
         tools: What the model may call, each with its handler.
         on_text: Gets each piece of an answer as it comes.
         stall_s: Longest silence of the model, seconds.
+        meter: Counts what the model uses.
     """
 
     def __init__(
@@ -48,13 +50,14 @@ class TextAgent:
         *,
         on_text: Callable[[str], None],
         stall_s: float,
+        meter: Meter,
     ) -> None:
         self._llm = llm
         self._stall_s = stall_s
         self.context = LLMContext(messages=list(context))
         if tools:
             self.context.set_tools(ToolsSchema(standard_tools=list(tools)))
-        self._outlet = TextOutlet(on_text)
+        self._outlet = TextOutlet(on_text, meter)
         self._step_ended = asyncio.Event()
         self._started = asyncio.Event()
         self._error: ErrorFrame | None = None
@@ -65,7 +68,7 @@ class TextAgent:
     def _build(self) -> PipelineWorker:
         worker = PipelineWorker(
             Pipeline([TextInlet(self._on_error), self._llm, self._outlet, LLMAssistantAggregator(self.context)]),
-            params=PipelineParams(),
+            params=PipelineParams(enable_usage_metrics=True),
             enable_rtvi=False,
             enable_turn_tracking=False,
             idle_timeout_secs=None,

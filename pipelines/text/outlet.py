@@ -19,8 +19,11 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    MetricsFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from pipelines.meter import Meter
 
 
 @dataclass
@@ -70,11 +73,13 @@ class TextOutlet(FrameProcessor):
 
     Args:
         on_text: Gets each piece of the answer.
+        meter: Counts what the model uses.
     """
 
-    def __init__(self, on_text: Callable[[str], None]) -> None:
+    def __init__(self, on_text: Callable[[str], None], meter: Meter) -> None:
         super().__init__(enable_direct_mode=True)
         self._on_text = on_text
+        self._meter = meter
         self._answered = False
         self._tools = 0
         self._running: set[str] = set()
@@ -120,6 +125,19 @@ class TextOutlet(FrameProcessor):
             case LLMFullResponseEndFrame():
                 self._answered = True
                 self.show_life()
+            case MetricsFrame():
+                self._meter.take(frame)
+            case CancelFrame() | EndFrame():
+                self._ending = True
+            case _:
+                self._note_tools(frame)
+        await self.push_frame(frame, direction)
+        if self._answered and not self._running and not self._ending:
+            self._ending = True
+            await self.push_frame(StepEndFrame())
+
+    def _note_tools(self, frame: Frame) -> None:
+        match frame:
             case FunctionCallsStartedFrame():
                 self._tools += len(frame.function_calls)
                 self._running |= {call.tool_call_id for call in frame.function_calls}
@@ -131,11 +149,5 @@ class TextOutlet(FrameProcessor):
                 self._running.discard(frame.tool_call_id)
                 self._asks_again = True
                 self.show_life()
-            case CancelFrame() | EndFrame():
-                self._ending = True
             case _:
                 pass
-        await self.push_frame(frame, direction)
-        if self._answered and not self._running and not self._ending:
-            self._ending = True
-            await self.push_frame(StepEndFrame())

@@ -11,8 +11,17 @@ from pipelines.meter import Meter
 from runtime.services import Services
 
 
+async def load_usage(services: Services, aicall_id: UUID, meter: Meter) -> None:
+    """Let a meter go on from what another process, or this one at another time, recorded of the AIcall.
+
+    Raises:
+        Unavailable: The store does not answer.
+    """
+    meter.usage = await services.store.last_usage(aicall_id)
+
+
 async def set_limit(services: Services, customer_id: UUID, meter: Meter) -> None:
-    """Give a call's meter its customer's prices and limit, as they are now.
+    """Give a meter its customer's prices and limit, as they are now.
 
     A call goes on without them where the store does not tell: a limit is no reason to lose a caller.
     """

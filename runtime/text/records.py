@@ -16,7 +16,9 @@ from models.errors import LostLease, ProviderError, Unavailable
 from models.event import EventType, NewEvent
 from models.ids import NIL_ID
 from models.message import Direction, Message, Role, ToolCall
+from models.usage import Usage
 from pipelines.context.restore import Summary
+from pipelines.meter import Meter
 from pipelines.tools.result import ToolResult
 from runtime.calls.journal import CallJournal
 from runtime.services import Services
@@ -36,9 +38,10 @@ class TextRecords:
         services: The process.
         aicall: The AIcall.
         owner: Under which name this process has it.
+        used: What of its use is recorded already.
     """
 
-    def __init__(self, services: Services, aicall: Aicall, owner: str) -> None:
+    def __init__(self, services: Services, aicall: Aicall, owner: str, used: Usage) -> None:
         self._services = services
         self._aicall = aicall
         self._owner = owner
@@ -50,6 +53,7 @@ class TextRecords:
         self._deltas = 0
         self._timer: asyncio.TimerHandle | None = None
         self._notes: list[Message] = []
+        self._used = used
 
     def begin(self, reply_to: UUID) -> None:
         """Say to which message belongs what is recorded from now on."""
@@ -70,6 +74,12 @@ class TextRecords:
     def summed_up(self, summary: Summary) -> None:
         """Record, with the next step, what stands for the older part of the context."""
         self._notes.append(self.message(Role.NOTIFICATION, summary.note()))
+
+    def used(self, meter: Meter) -> None:
+        """Record what the AIcall has used so far; nothing where that is recorded already."""
+        if meter.usage != self._used:
+            self._used = meter.usage
+            self._event(EventType.USAGE, meter.usage.public(meter.prices))
 
     def variables_set(self, variables: Mapping[str, str]) -> None:
         """Record what a tool remembered."""

@@ -18,6 +18,7 @@ from pipelines.context.summary import summarize
 from pipelines.failover.failover import Failover, Switch
 from pipelines.failover.failures import Seat
 from pipelines.failover.news import FailoverNews
+from pipelines.meter import Meter
 from pipelines.text.agent import TextAgent
 from pipelines.tools.toolset import Toolset
 from pipelines.voice_services import ModelService, make_model
@@ -39,6 +40,7 @@ class TextSession:
         services: The process.
         answering: Who answers.
         records: Where to record what happens.
+        meter: Counts what the model uses.
         history: All its messages, oldest first.
         waiting: Ids of those that wait for their turn.
 
@@ -54,6 +56,7 @@ class TextSession:
         services: Services,
         answering: Answering,
         records: TextRecords,
+        meter: Meter,
         *,
         history: Sequence[Message],
         waiting: Collection[UUID],
@@ -82,6 +85,7 @@ class TextSession:
             self._tools.schemas(),
             on_text=records.text,
             stall_s=services.settings.text_stall_s,
+            meter=meter,
         )
         self.keeper = ContextKeeper(
             self.agent.context, aicall.options.context_tokens, self._summarize, records.summed_up

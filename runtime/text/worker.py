@@ -24,7 +24,9 @@ from models.ids import NIL_ID
 from models.prompts import TASK_BEGINS, TASK_GOES_ON, TOOK_OVER
 from models.status import AicallStatus
 from pipelines.context.restore import context_message
+from pipelines.meter import Meter
 from pipelines.text.outlet import Step
+from runtime.calls.spend import load_usage, set_limit
 from runtime.ending import end_unattended
 from runtime.services import Services
 from runtime.text.answering import Answering, load_answering
@@ -65,6 +67,7 @@ class TextWorker:
         self._stopping = asyncio.Event()
         self._session: TextSession | None = None
         self._prepared: tuple[Answering, TextRecords] | None = None
+        self._meter = Meter()
 
     def wake(self) -> None:
         """Look for something to do once more before going."""
@@ -136,7 +139,9 @@ class TextWorker:
             # Whoever deleted it wanted no more answers.
             await end_unattended(self._services, self._id, EndReason.TERMINATE)
             return
-        records = TextRecords(self._services, aicall, self._owner)
+        await load_usage(self._services, aicall.id, self._meter)
+        await set_limit(self._services, aicall.customer_id, self._meter)
+        records = TextRecords(self._services, aicall, self._owner, self._meter.usage)
         self._prepared = answering, records
         renewing = asyncio.get_running_loop().create_task(self._renew(), name=f"lease-{self._id}")
         try:
@@ -218,6 +223,8 @@ class TextWorker:
             await records.step(
                 told, notes=[records.note(type="no_answer")] if silent else [], answered=message.id if over else None
             )
+            if self._meter.over:
+                return EndReason.MAX_SPEND
             if over:
                 return session.host.ending
             await self._hand_over(records)
@@ -277,6 +284,8 @@ class TextWorker:
             idle = 0 if step.tools else idle + 1
             session.keeper.settle()
             await records.step(told)
+            if self._meter.over:
+                return EndReason.MAX_SPEND
             if session.host.ending is not None:
                 return session.host.ending
             if idle > IDLE_STEPS:
@@ -294,7 +303,9 @@ class TextWorker:
             history = await load_history(self._services, self._id)
             waiting = {waiting.message.id for waiting in await self._store.waiting_messages(self._id)}
             try:
-                self._session = TextSession(self._services, answering, records, history=history, waiting=waiting)
+                self._session = TextSession(
+                    self._services, answering, records, self._meter, history=history, waiting=waiting
+                )
             except (InvalidField, NotFound, ProviderError) as error:
                 logger.warning("aicall {}: {}", self._id, error.message)
                 return None
@@ -322,6 +333,7 @@ class TextWorker:
         before = len(messages)
         records.begin_step()
         step = await self._unless_stopped(session.agent.ask())
+        records.used(self._meter)
         return list(session.agent.context.messages[before:]), step
 
     async def _unless_stopped(self, work: Awaitable[Result], *others: asyncio.Event) -> Result | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from models.customer import ApiKey, Customer
+from models.usage import Usage
 
 if TYPE_CHECKING:
     from adapters.store.base import Page
@@ -126,3 +127,7 @@ class CustomersStore(ABC):
     @abstractmethod
     async def api_key_used(self, key_id: UUID, *, now: datetime) -> None:
         """Note when a key was used. A key that is not there is passed over."""
+
+    @abstractmethod
+    async def last_usage(self, aicall_id: UUID) -> Usage:
+        """Return what an AIcall had used when that was last recorded; nothing of one that is not there."""

@@ -14,10 +14,13 @@ from adapters.store.customers.contract import CustomersStore, StoredKey
 from adapters.store.customers.tables import api_keys, customers
 from adapters.store.paging import PageQuery
 from adapters.store.sql_base import SqlBase
+from adapters.store.tables import events
 from models.customer import ApiKey, Customer
 from models.errors import Changed, Conflict, NotFound
+from models.event import EventType
 from models.ids import DEFAULT_CUSTOMER_ID
 from models.timestamps import NOT_YET
+from models.usage import Usage
 
 _CUSTOMER_PAGES = PageQuery("customers", customers, customers.c.id)
 _KEY_PAGES = PageQuery("api_keys", api_keys, api_keys.c.id)
@@ -89,12 +92,27 @@ class SqlCustomers(SqlBase, CustomersStore):
         statement = update(api_keys).where(api_keys.c.id == key_id).values(tm_last_used=now)
         await self._database.write(lambda connection: connection.execute(statement).rowcount)
 
+    async def last_usage(self, aicall_id: UUID) -> Usage:
+        """Return what an AIcall had used when that was last recorded."""
+        return await self._database.read(partial(_last_usage, aicall_id=aicall_id))
+
 
 def _insert_customer(connection: Connection, customer: Customer) -> None:
     try:
         connection.execute(insert(customers), _customer_to_row(customer))
     except IntegrityError:
         raise Conflict("a customer with this id exists already") from None
+
+
+def _last_usage(connection: Connection, aicall_id: UUID) -> Usage:
+    statement = (
+        select(events.c.data)
+        .where(events.c.aicall_id == aicall_id, events.c.type == EventType.USAGE)
+        .order_by(events.c.sequence.desc())
+        .limit(1)
+    )
+    data = connection.execute(statement).scalar_one_or_none()
+    return Usage() if data is None else Usage.model_validate(data)
 
 
 def _select_customer(connection: Connection, customer_id: UUID) -> Customer:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from adapters.clients import SharedClients
 from adapters.llm.build import build_llm
 from models.providers import EngineModel
+from pipelines.meter import Meter
 from pipelines.text.agent import TextAgent
 from tests.standins.base import DEFAULT_KEY
 from tests.standins.faults import Faults
@@ -40,7 +41,9 @@ async def agent_on(
         environ={"AICALL_BASE_URL_OPENAI": openai.base_url},
     )
     tool = FunctionSchema("look", "Look.", {}, [], handler=look)
-    agent = TextAgent(llm, [{"role": "user", "content": "hello"}], [tool], on_text=on_text, stall_s=stall_s)
+    agent = TextAgent(
+        llm, [{"role": "user", "content": "hello"}], [tool], on_text=on_text, stall_s=stall_s, meter=Meter()
+    )
     await agent.start()
     try:
         yield agent

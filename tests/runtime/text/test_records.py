@@ -9,6 +9,7 @@ from pipecat.processors.aggregators.llm_context import LLMSpecificMessage
 
 from models.errors import LostLease
 from models.message import Role
+from models.usage import Usage
 from pipelines.context.restore import Summary, restore_context
 from runtime.text.records import TextRecords
 from runtime.text.session import load_history
@@ -29,7 +30,7 @@ async def records_of(api: Api, owner: str = "me") -> TextRecords:
     aicall = await services.store.get_aicall(UUID(document["id"]), customer_id=None)
     now = services.clock()
     assert await services.store.take_text(aicall.id, owner="me", now=now, tm_lease=now.replace(year=now.year + 1))
-    return TextRecords(services, aicall, owner)
+    return TextRecords(services, aicall, owner, Usage())
 
 
 async def test_what_a_step_added_is_stored_and_restored(api: Api) -> None:

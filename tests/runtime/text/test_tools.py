@@ -8,6 +8,7 @@ import pytest
 from models.aicall import EndReason
 from models.errors import NotFound
 from models.message import Role
+from models.usage import Usage
 from runtime.text.records import TextRecords
 from runtime.text.tools import TextToolHost
 from tests.adapters.store.samples import make_message
@@ -22,7 +23,7 @@ async def test_what_tools_reach(tmp_path: Path) -> None:
         aicall = await services.store.get_aicall(UUID(document["id"]), customer_id=None)
         now = services.clock()
         await services.store.take_text(aicall.id, owner="me", now=now, tm_lease=now.replace(year=now.year + 1))
-        records = TextRecords(services, aicall, "me")
+        records = TextRecords(services, aicall, "me", Usage())
         host = TextToolHost(services, aicall, records, {"a": "1"})
         assert (host.aicall_id, host.aicall, host.knowledge) == (aicall.id, aicall.public(), None)
         assert host.desk is services.tools

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from adapters.llm.table import LLM_TABLE
+from models.ids import DEFAULT_CUSTOMER_ID
 from models.providers import LlmProvider
 from models.status import AicallStatus
 from tests.runtime.calls.offices import events_of, office_ai, statuses_of
@@ -109,6 +110,36 @@ async def test_each_turn_sees_those_before(tmp_path: Path, monkeypatch: pytest.M
         await ask(api, aicall, "two")
         assert dialogue(model.asked[-1]) == [("user", "one"), ("assistant", "You said one"), ("user", "two")]
         assert model.asked[-1].messages[0].text == f"You are {aicall['id']}."
+
+
+async def test_what_the_model_uses_is_counted_from_turn_to_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with chat(tmp_path, monkeypatch) as (api, _model):
+        aicall = await new_text(api)
+        for text in ("one", "two"):
+            await ask(api, aicall, text)
+            await until_at_rest(api)
+        usage = [event["data"] for event in await events_of(api, aicall) if event["type"] == "aicall_usage"]
+        assert len(usage) == 2
+        assert 0 < usage[0]["llm_output_tokens"] < usage[1]["llm_output_tokens"]
+        assert usage[1]["llm_input_tokens"] > 2 * usage[0]["llm_input_tokens"] > 0
+
+
+@pytest.mark.parametrize("kind", ["conversation", "task"])
+async def test_a_conversation_or_task_that_costs_too_much_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    async with chat(tmp_path, monkeypatch) as (api, model):
+        limits = {"name": "x", "prices": {"llm_output": 1000}, "max_spend": 1}
+        await api.ok("PUT", f"/v1.0/customers/{DEFAULT_CUSTOMER_ID}", json=limits)
+        aicall = await new_text(api, kind)
+        if kind == "conversation":
+            (reply,) = await ask(api, aicall, "one")
+            assert reply["content"] == "You said one", "what was paid for is said"
+        row = await until_terminated(api, aicall)
+        assert row["end_reason"] == "max_spend"
+        assert len(model.asked) == 1
 
 
 async def test_messages_that_come_while_one_is_answered_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.store.base import Store
-from models.customer import ApiKey, ApiKeyWrite, Customer, CustomerWrite
+from models.customer import ApiKey, ApiKeyWrite, Customer, CustomerWrite, Prices
 from models.errors import Changed, Conflict, LimitReached, NotFound
+from models.event import EventType, NewEvent
 from models.ids import DEFAULT_CUSTOMER_ID
 from models.status import AicallStatus
 from models.timestamps import NOT_YET
+from models.usage import Usage
 from tests.adapters.store.contract import all_pages
 from tests.adapters.store.samples import at, make_aicall, terminate
 
@@ -148,6 +150,22 @@ class ApiKeyContract:
         await store.api_key_used(uuid4(), now=at(8))
         assert (await store.get_api_key(customer.id, key.id)).tm_last_used == at(7)
         assert await store.get_api_key(customer.id, other.id) == other
+
+
+class UsageContract:
+    async def test_what_an_aicall_used_is_what_was_recorded_last(self, store: Store) -> None:
+        aicall, other = make_aicall(), make_aicall()
+        for one in (aicall, other):
+            await store.create_aicall(one)
+        assert await store.last_usage(aicall.id) == Usage()
+        first, second = Usage(llm_input_tokens=5, stt_seconds=1.25), Usage(llm_input_tokens=9, tts_characters=70)
+        for usage, id_ in ((first, aicall.id), (second, aicall.id), (first, other.id)):
+            data = usage.public(Prices(llm_input=2.0))
+            await store.add_event(NewEvent(type=EventType.USAGE, aicall_id=id_, tm_create=at(1), data=data))
+            await store.add_event(NewEvent(type=EventType.VARIABLES_SET, aicall_id=id_, tm_create=at(1), data={}))
+        assert await store.last_usage(aicall.id) == second
+        assert await store.last_usage(other.id) == first
+        assert await store.last_usage(uuid4()) == Usage()
 
 
 class CallLimitContract:

@@ -1,6 +1,6 @@
 """The SQL store passes the customers' contract on every database."""
 
-from tests.adapters.store.customers.contract import ApiKeyContract, CallLimitContract, CustomerContract
+from tests.adapters.store.customers.contract import ApiKeyContract, CallLimitContract, CustomerContract, UsageContract
 
 
 class TestCustomers(CustomerContract): ...
@@ -10,3 +10,6 @@ class TestApiKeys(ApiKeyContract): ...
 
 
 class TestCallLimits(CallLimitContract): ...
+
+
+class TestUsage(UsageContract): ...
