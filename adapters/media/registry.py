@@ -8,12 +8,40 @@ from types import MappingProxyType
 from typing import Final
 
 from adapters.media import wire
+from adapters.media.asterisk import AsteriskProtocol
+from adapters.media.audiosocket import AudioSocketProtocol
 from adapters.media.base import Handshake, MediaCapabilities, MediaProtocol, Message
+from adapters.media.clients.asterisk import AsteriskClient
+from adapters.media.clients.audiosocket import AudioSocketClient
 from adapters.media.clients.base import MediaClient
+from adapters.media.clients.cloudonix import CloudonixClient
+from adapters.media.clients.exotel import ExotelClient
+from adapters.media.clients.genesys import GenesysClient
+from adapters.media.clients.jambonz import JambonzClient
+from adapters.media.clients.mod_audio_fork import ModAudioForkClient
+from adapters.media.clients.mod_audio_stream import ModAudioStreamClient
 from adapters.media.clients.plain import PlainClient
+from adapters.media.clients.plivo import PlivoClient
+from adapters.media.clients.signalwire import SignalWireClient
+from adapters.media.clients.telnyx import TelnyxClient
 from adapters.media.clients.twilio import TwilioClient
+from adapters.media.clients.vobiz import VobizClient
+from adapters.media.clients.voipbin import VoipbinClient
+from adapters.media.clients.vonage import VonageClient
+from adapters.media.cloudonix import CloudonixProtocol
+from adapters.media.exotel import ExotelProtocol
+from adapters.media.genesys import GenesysProtocol
+from adapters.media.jambonz import JambonzProtocol
+from adapters.media.mod_audio_fork import ModAudioForkProtocol
+from adapters.media.mod_audio_stream import ModAudioStreamProtocol
 from adapters.media.plain import PlainProtocol
+from adapters.media.plivo import PlivoProtocol
+from adapters.media.signalwire import SignalWireProtocol
+from adapters.media.telnyx import TelnyxProtocol
 from adapters.media.twilio import TwilioProtocol
+from adapters.media.vobiz import VobizProtocol
+from adapters.media.voipbin import VoipbinProtocol
+from adapters.media.vonage import VonageProtocol
 from models.errors import InvalidField, MediaProtocolError
 
 
@@ -47,6 +75,20 @@ class ProtocolRow:
 
 ROWS: Final = (
     ProtocolRow(PlainProtocol, PlainClient),
+    ProtocolRow(VoipbinProtocol, VoipbinClient),
+    ProtocolRow(AsteriskProtocol, AsteriskClient),
+    ProtocolRow(AudioSocketProtocol, AudioSocketClient),
+    ProtocolRow(VobizProtocol, VobizClient),
+    ProtocolRow(PlivoProtocol, PlivoClient),
+    ProtocolRow(ExotelProtocol, ExotelClient),
+    ProtocolRow(VonageProtocol, VonageClient),
+    ProtocolRow(GenesysProtocol, GenesysClient),
+    ProtocolRow(CloudonixProtocol, CloudonixClient),
+    ProtocolRow(SignalWireProtocol, SignalWireClient),
+    ProtocolRow(TelnyxProtocol, TelnyxClient),
+    ProtocolRow(ModAudioForkProtocol, ModAudioForkClient),
+    ProtocolRow(JambonzProtocol, JambonzClient),
+    ProtocolRow(ModAudioStreamProtocol, ModAudioStreamClient),
     ProtocolRow(TwilioProtocol, TwilioClient),
 )
 """In the order in which they are tried on a connection."""

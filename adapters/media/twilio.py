@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import re
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from adapters.media import wire
@@ -29,16 +31,16 @@ from adapters.media.base import (
     Started,
     Stopped,
 )
-from adapters.media.codecs import PCM_SAMPLE_BYTES, pcm_to_ulaw, require_whole_samples, ulaw_to_pcm
+from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
+from adapters.media.encodings import PCMU, Encoding
 from adapters.media.stream_life import StreamLife, Verb
 from models.errors import MediaProtocolError
 
 SAMPLE_RATE_HZ: Final = 8000
 """The only rate of the protocol."""
 
-_FORMAT: Final = {"encoding": "audio/x-mulaw", "sampleRate": "8000", "channels": "1"}
-_SECOND_BYTES: Final = SAMPLE_RATE_HZ * PCM_SAMPLE_BYTES
-_MAX_TIMESTAMP_DIGITS: Final = 15
+MULAW: Final = ("audio/x-mulaw", SAMPLE_RATE_HZ)
+"""The only media format of Twilio, and that of a start which names none."""
 
 _PLAIN_MEDIA: Final = re.compile(
     r'\{"event": ?"media", ?"sequenceNumber": ?"[0-9]{1,15}", ?(?:"streamSid": ?"([^"\\\x00-\x1f]*)", ?)?'
@@ -57,14 +59,24 @@ class TwilioProtocol(MediaProtocol):
     beside ``callSid`` or among the custom parameters. Not tolerated: another media format (fatal), anything but
     ``connected`` before ``start`` (fatal), a second ``start``, a foreign ``streamSid``, an unknown event, binary
     messages (Twilio's own error 31950) and payloads that are not strict base64.
+
+    Systems that speak this protocol in other media formats or say more in the start are subclasses.
     """
 
     name: ClassVar[str] = "twilio"
     label: ClassVar[str] = "Twilio Media Streams"
     capabilities: ClassVar[MediaCapabilities] = MediaCapabilities(marks=MarkPolicy.ECHOED, flush=True)
+    formats: ClassVar[Mapping[tuple[str, int], Encoding]] = MappingProxyType({MULAW: PCMU})
+    """Media format (encoding in lower case, sample rate in Hz) to how its audio is written."""
+    formats_advice: ClassVar[str] = "the media format must be audio/x-mulaw, 8000 Hz, one channel"
+    """What a stream of any other format is told."""
 
     def __init__(self) -> None:
         self._life = StreamLife()
+        self._sample_rate_hz = SAMPLE_RATE_HZ
+        self._decode = PCMU.decoder(SAMPLE_RATE_HZ)
+        self._encode = PCMU.encoder(SAMPLE_RATE_HZ)
+        self._second_bytes = SAMPLE_RATE_HZ * PCM_SAMPLE_BYTES
         self._stream_id = ""
         self._media_head = ""
         self._stream_json = ""
@@ -77,18 +89,12 @@ class TwilioProtocol(MediaProtocol):
     @classmethod
     def matches_message(cls, message: Message) -> bool:
         """Say whether this is a ``start`` with a ``streamSid``."""
-        document = wire.peek(message)
-        start = document.get("start")
-        return (
-            document.get("event") == "start"
-            and isinstance(start, dict)
-            and ("streamSid" in document or "streamSid" in start)
-        )
+        return peek_start(message) is not None
 
     @property
     def sample_rate_hz(self) -> int:
-        """Always 8000."""
-        return SAMPLE_RATE_HZ
+        """The rate of the media format; of Twilio always 8000."""
+        return self._sample_rate_hz
 
     def receive(self, message: Message) -> list[MediaEvent]:
         """Take one received message; see `MediaProtocol.receive`."""
@@ -103,10 +109,11 @@ class TwilioProtocol(MediaProtocol):
         """Play audio; see `MediaProtocol.send_audio`. One ``media`` message for each second or part of it."""
         if not self._life.is_open or not pcm:
             return []
-        if len(pcm) <= _SECOND_BYTES:
+        second_bytes = self._second_bytes
+        if len(pcm) <= second_bytes:
             return [self._media(pcm)]
         require_whole_samples(pcm)
-        return [self._media(pcm[at : at + _SECOND_BYTES]) for at in range(0, len(pcm), _SECOND_BYTES)]
+        return [self._media(pcm[at : at + second_bytes]) for at in range(0, len(pcm), second_bytes)]
 
     def send_mark(self, name: str) -> list[Message]:
         """Ask for an echo of ``name`` once everything before it was played, or dropped by `send_clear`."""
@@ -122,7 +129,7 @@ class TwilioProtocol(MediaProtocol):
 
     def _media(self, pcm: bytes) -> str:
         # Base64 needs no JSON escaping, so the message is put together without a JSON encoder.
-        return f'{self._media_head}{b2a_base64(pcm_to_ulaw(pcm), newline=False).decode("ascii")}"}}}}'
+        return f'{self._media_head}{b2a_base64(self._encode(pcm), newline=False).decode("ascii")}"}}}}'
 
     def _take(self, message: Message) -> list[MediaEvent]:
         if isinstance(message, bytes):
@@ -166,8 +173,8 @@ class TwilioProtocol(MediaProtocol):
         if stream_id is not None and stream_id != self._stream_id:
             return None
         try:
-            pcm = ulaw_to_pcm(a2b_base64(payload, strict_mode=True))
-        except ValueError:
+            pcm = self._decode(a2b_base64(payload, strict_mode=True))
+        except (ValueError, MediaProtocolError):
             return None
         return AudioReceived(pcm, int(timestamp)) if pcm else None
 
@@ -176,8 +183,8 @@ class TwilioProtocol(MediaProtocol):
         media = wire.section(document.get("media"))
         if media.get("track", "inbound") != "inbound":
             return []
-        pcm = ulaw_to_pcm(wire.base64_bytes(media.get("payload")))
-        return [AudioReceived(pcm, _timestamp_ms(media.get("timestamp")))] if pcm else []
+        pcm = self._decode(wire.base64_bytes(media.get("payload")))
+        return [AudioReceived(pcm, wire.whole_number(media.get("timestamp")))] if pcm else []
 
     def _content(self, document: dict[str, Any]) -> None:
         self._life.move(Verb.CONTENT)
@@ -190,7 +197,7 @@ class TwilioProtocol(MediaProtocol):
     def _start(self, document: dict[str, Any]) -> list[MediaEvent]:
         self._life.move(Verb.START)
         try:
-            started = _read_start(document)
+            started = self._read_start(document)
         except MediaProtocolError as error:
             raise MediaProtocolError(error.message, fatal=True) from error
         self._stream_id = started.stream_id
@@ -198,31 +205,41 @@ class TwilioProtocol(MediaProtocol):
         self._media_head = f'{{"event":"media","streamSid":{self._stream_json},"media":{{"payload":"'
         return [started]
 
+    def _read_start(self, document: dict[str, Any]) -> Started:
+        """Read what a ``start`` says of the call, and set the media format."""
+        start = wire.section(document.get("start"))
+        stream_id = wire.text(start.get("streamSid", document.get("streamSid")))
+        if not stream_id:
+            raise MediaProtocolError("the start has no streamSid")
+        if document.get("streamSid", stream_id) != stream_id:
+            raise MediaProtocolError("the start names two streams")
+        self._set_format(wire.section(start.get("mediaFormat")))
+        parameters = wire.parameters(start.get("customParameters"))
+        return Started(
+            stream_id=stream_id,
+            call_id=wire.text(start.get("callSid")),
+            account_id=wire.text(start.get("accountSid")),
+            sample_rate_hz=self._sample_rate_hz,
+            parameters=parameters,
+            from_=wire.text(start.get("from", parameters.get("from"))),
+            to=wire.text(start.get("to", parameters.get("to"))),
+        )
 
-def _read_start(document: dict[str, Any]) -> Started:
-    start = wire.section(document.get("start"))
-    stream_id = wire.text(start.get("streamSid", document.get("streamSid")))
-    if not stream_id:
-        raise MediaProtocolError("the start has no streamSid")
-    if document.get("streamSid", stream_id) != stream_id:
-        raise MediaProtocolError("the start names two streams")
-    media_format = wire.section(start.get("mediaFormat"))
-    if any(str(media_format.get(key, value)) != value for key, value in _FORMAT.items()):
-        raise MediaProtocolError("the media format must be audio/x-mulaw, 8000 Hz, one channel")
-    parameters = wire.parameters(start.get("customParameters"))
-    return Started(
-        stream_id=stream_id,
-        call_id=wire.text(start.get("callSid")),
-        account_id=wire.text(start.get("accountSid")),
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        parameters=parameters,
-        from_=wire.text(start.get("from", parameters.get("from"))),
-        to=wire.text(start.get("to", parameters.get("to"))),
-    )
+    def _set_format(self, media_format: dict[str, Any]) -> None:
+        name = str(media_format.get("encoding", MULAW[0])).lower()
+        rate_hz = wire.whole_number(media_format.get("sampleRate", MULAW[1]))
+        encoding = None if rate_hz is None else self.formats.get((name, rate_hz))
+        if rate_hz is None or encoding is None or str(media_format.get("channels", 1)) != "1":
+            raise MediaProtocolError(self.formats_advice)
+        self._sample_rate_hz = rate_hz
+        self._decode, self._encode = encoding.decoder(rate_hz), encoding.encoder(rate_hz)
+        self._second_bytes = rate_hz * PCM_SAMPLE_BYTES
 
 
-def _timestamp_ms(value: object) -> int | None:
-    """Read the media time; audio is worth more than its time stamp, so a broken one counts as none."""
-    if isinstance(value, str) and len(value) <= _MAX_TIMESTAMP_DIGITS and value.isascii() and value.isdigit():
-        return int(value)
-    return value if type(value) is int and value >= 0 else None
+def peek_start(message: Message) -> dict[str, Any] | None:
+    """Return the inner ``start`` of a first message in Twilio's form; None for any other. Never raises."""
+    document = wire.peek(message)
+    start = document.get("start")
+    if document.get("event") != "start" or not isinstance(start, dict):
+        return None
+    return start if "streamSid" in document or "streamSid" in start else None

@@ -18,6 +18,8 @@ MAX_MESSAGE_CHARS: Final = 65_536
 MAX_NAME_CHARS: Final = 1_024
 """Longest identifier, mark name or reason, characters."""
 
+_MAX_NUMBER_DIGITS: Final = 15
+
 DTMF_DIGITS: Final = frozenset("0123456789*#ABCD")
 """The digits of ITU-T Q.23."""
 
@@ -115,6 +117,26 @@ def parameters(value: object) -> dict[str, str]:
         else:
             raise MediaProtocolError("a custom parameter must be a string")
     return found
+
+
+def whole_number(value: object) -> int | None:
+    """Read a count or a media time, written as a number or as a string.
+
+    Returns:
+        The number; None for a broken one, as audio is worth more than its numbers.
+    """
+    if isinstance(value, str) and len(value) <= _MAX_NUMBER_DIGITS and value.isascii() and value.isdigit():
+        return int(value)
+    return value if type(value) is int and value >= 0 else None
+
+
+def plain_parameters(value: object) -> dict[str, str]:
+    """Read an optional object of any content; what is no string, number or boolean is left out.
+
+    Raises:
+        MediaProtocolError: Not an object, or text that `text` would not take for its characters.
+    """
+    return parameters({key: entry for key, entry in section(value).items() if isinstance(entry, str | int | float)})
 
 
 def digit(value: object) -> str:

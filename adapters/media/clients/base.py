@@ -61,7 +61,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Drop what was not played yet, and echo the pending marks."""
+    """Drop what was not played yet; whether pending marks are echoed is the protocol's `MarkPolicy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,16 @@ class MediaClient(ABC):
         """
         self.leg = leg
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the upgrade request by which the phone system says something of the stream."""
+        return {}
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What the phone system puts into the query of the URL."""
+        return {}
+
     @abstractmethod
     def opening(self) -> list[Message]:
         """The messages that begin the stream."""
@@ -135,6 +145,10 @@ class MediaClient(ABC):
     @abstractmethod
     def send_mark_reached(self, name: str) -> list[Message]:
         """Echo a mark that was reached or flushed."""
+
+    def send_cleared(self) -> list[Message]:
+        """Confirm that a `Clear` was obeyed; empty where the phone system does not."""
+        return []
 
     @abstractmethod
     def send_stop(self, reason: str = "") -> list[Message]:

@@ -13,15 +13,14 @@ from typing import Any, ClassVar, Final
 from adapters.media import wire
 from adapters.media.base import Message
 from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
-from adapters.media.codecs import PCM_SAMPLE_BYTES, ULAW_SILENCE, pcm_to_ulaw, ulaw_to_pcm
+from adapters.media.codecs import PCM_SAMPLE_BYTES, pcm_to_ulaw, require_whole_samples
+from adapters.media.encodings import PCMU, Encoding
 from adapters.media.twilio import SAMPLE_RATE_HZ
 from models.errors import InvalidField, MediaProtocolError
 
 FRAME_MS: Final = 20
 """Audio in one ``media`` message, milliseconds."""
 
-_FRAME_BYTES: Final = SAMPLE_RATE_HZ * FRAME_MS // 1000
-_FRAME_PCM_BYTES: Final = _FRAME_BYTES * PCM_SAMPLE_BYTES
 _PAYLOADS: Final = 8192
 """Frames whose payload is kept for the next call that says the same: 160 s of audio, 6 MB."""
 
@@ -36,11 +35,17 @@ class TwilioClient(MediaClient):
     """
 
     name: ClassVar[str] = "twilio"
+    version: ClassVar[str] = "1.0.0"
+    """Version of the protocol that ``connected`` names."""
+    rates_advice: ClassVar[str] = "Twilio media streams run at 8000 Hz"
+    """What a call at any other rate is told."""
 
     def __init__(self, leg: CallLeg) -> None:
         super().__init__(leg)
-        if leg.sample_rate_hz != SAMPLE_RATE_HZ:
-            raise InvalidField("sample_rate_hz", "Twilio media streams run at 8000 Hz")
+        encoding, self._format_name = self._choose_format(leg.sample_rate_hz)
+        self._decode, self._encode = encoding.decoder(leg.sample_rate_hz), encoding.encoder(leg.sample_rate_hz)
+        self._payload_of = _ulaw_payload if encoding is PCMU else self._coded_payload
+        self._frame_bytes = leg.sample_rate_hz * PCM_SAMPLE_BYTES * FRAME_MS // 1000
         self._sequence_number = 0
         self._chunk = 0
         self._pending = b""
@@ -54,31 +59,23 @@ class TwilioClient(MediaClient):
 
     def opening(self) -> list[Message]:
         """``connected`` and ``start``."""
-        leg = self.leg
-        numbers = {name: value for name, value in (("from", leg.from_), ("to", leg.to)) if value}
-        connected = json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
-        start = {
-            "accountSid": leg.account_id,
-            "streamSid": leg.stream_id,
-            "callSid": leg.call_id,
-            "tracks": ["inbound"],
-            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": SAMPLE_RATE_HZ, "channels": 1},
-            "customParameters": {**numbers, **leg.parameters},
-        }
-        return [connected, self._numbered("start", start)]
+        connected = json.dumps({"event": "connected", "protocol": "Call", "version": self.version})
+        return [connected, self._numbered("start", self._start())]
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """``media`` messages of 20 ms; see `MediaClient.send_audio`."""
-        if len(pcm) == _FRAME_PCM_BYTES and not self._pending:
-            return [self._media(_frame_payload(pcm))]
-        ulaw = self._pending + pcm_to_ulaw(pcm)
-        whole = len(ulaw) - len(ulaw) % _FRAME_BYTES
-        self._pending = ulaw[whole:]
-        return [self._media(_payload(ulaw[at : at + _FRAME_BYTES])) for at in range(0, whole, _FRAME_BYTES)]
+        frame_bytes = self._frame_bytes
+        if len(pcm) == frame_bytes and not self._pending:
+            return [self._media(self._payload_of(pcm))]
+        require_whole_samples(pcm)
+        pcm = self._pending + pcm
+        whole = len(pcm) - len(pcm) % frame_bytes
+        self._pending = pcm[whole:]
+        return [self._media(self._payload_of(pcm[at : at + frame_bytes])) for at in range(0, whole, frame_bytes)]
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``dtmf``; see `MediaClient.send_dtmf`."""
-        return [self._numbered("dtmf", {"track": "inbound_track", "digit": _one_digit(digit)})]
+        return [self._numbered("dtmf", {"track": "inbound_track", "digit": one_digit(digit)})]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """``mark``."""
@@ -87,10 +84,8 @@ class TwilioClient(MediaClient):
     def send_stop(self, reason: str = "") -> list[Message]:
         """The rest of the audio and ``stop``, which knows no reason."""
         del reason
-        rest = [self._media(_payload(self._pending.ljust(_FRAME_BYTES, ULAW_SILENCE)))] if self._pending else []
-        self._pending = b""
-        stop = {"accountSid": self.leg.account_id, "callSid": self.leg.call_id}
-        return [*rest, self._numbered("stop", stop)]
+        rest = self.send_audio(bytes(self._frame_bytes - len(self._pending))) if self._pending else []
+        return [*rest, self._stop()]
 
     def receive(self, message: Message) -> list[ClientEvent]:
         """Take ``media``, ``mark`` or ``clear``; see `MediaClient.receive`."""
@@ -104,7 +99,7 @@ class TwilioClient(MediaClient):
         event = document.get("event")
         if event == "media":
             payload = wire.section(document.get("media")).get("payload")
-            return [PlayAudio(ulaw_to_pcm(wire.base64_bytes(payload)))]
+            return [PlayAudio(self._decode(wire.base64_bytes(payload)))]
         if event == "mark":
             return [Mark(wire.name(wire.section(document.get("mark")).get("name")))]
         if event == "clear":
@@ -117,10 +112,35 @@ class TwilioClient(MediaClient):
             if message.startswith(head) and message.endswith(_MEDIA_END) and len(message) <= wire.MAX_MESSAGE_CHARS:
                 try:
                     # Strict Base64 has no character that could end or escape a JSON string.
-                    return ulaw_to_pcm(a2b_base64(message[len(head) : -len(_MEDIA_END)], strict_mode=True))
-                except ValueError:
+                    return self._decode(a2b_base64(message[len(head) : -len(_MEDIA_END)], strict_mode=True))
+                except (ValueError, MediaProtocolError):
                     return None
         return None
+
+    def _choose_format(self, sample_rate_hz: int) -> tuple[Encoding, str]:
+        """Return how audio at a rate is written, and the name of that."""
+        if sample_rate_hz != SAMPLE_RATE_HZ:
+            raise InvalidField("sample_rate_hz", self.rates_advice)
+        return PCMU, "audio/x-mulaw"
+
+    def _start(self) -> dict[str, Any]:
+        """Return what the ``start`` says of the call."""
+        leg = self.leg
+        numbers = {name: value for name, value in (("from", leg.from_), ("to", leg.to)) if value}
+        return {
+            "accountSid": leg.account_id,
+            "streamSid": leg.stream_id,
+            "callSid": leg.call_id,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": self._format_name, "sampleRate": leg.sample_rate_hz, "channels": 1},
+            "customParameters": {**numbers, **leg.parameters},
+        }
+
+    def _stop(self) -> str:
+        return self._numbered("stop", {"accountSid": self.leg.account_id, "callSid": self.leg.call_id})
+
+    def _coded_payload(self, pcm: bytes) -> str:
+        return _payload(self._encode(pcm))
 
     def _media(self, payload: str) -> str:
         timestamp_ms = self._chunk * FRAME_MS
@@ -145,16 +165,21 @@ class TwilioClient(MediaClient):
 
 
 @lru_cache(maxsize=_PAYLOADS)
-def _frame_payload(pcm: bytes) -> str:
+def _ulaw_payload(pcm: bytes) -> str:
     """Return the payload of a frame. Many callers say the same: it is made once for all of them."""
     return _payload(pcm_to_ulaw(pcm))
 
 
-def _payload(ulaw: bytes) -> str:
-    return b2a_base64(ulaw, newline=False).decode("ascii")
+def _payload(coded: bytes) -> str:
+    return b2a_base64(coded, newline=False).decode("ascii")
 
 
-def _one_digit(digit: str) -> str:
+def one_digit(digit: str) -> str:
+    """Check a key that is about to be sent.
+
+    Raises:
+        InvalidField: Not one of ``0-9 * # A-D``.
+    """
     if len(digit) != 1:
         raise InvalidField("digit", "one digit at a time")
     return wire.require_digits(digit)

@@ -48,6 +48,11 @@ class Wire:
         mark_names: Names of marks as they may come from the runtime, beside plain ones.
         recognised: Whether the first messages show the protocol.
         reads: Whether a message that is garbage to most protocols means something here.
+        stops: Whether the phone system ends a stream with a message; otherwise it only closes the socket.
+        starts: Whether a message of its own starts the stream; otherwise the first one does, whatever it is.
+        bot_codec: What the way to the phone system does to audio; None for the same as `codec`.
+        early: What of the client may come before the start and waits for it: names of its ``send_*``.
+        second_start: Which message of the opening may not come again; any behind it is audio, which may.
     """
 
     id: str
@@ -60,6 +65,11 @@ class Wire:
     mark_names: tuple[str, ...] = ('a "quoted" \\ name', "марка", "x" * 1024)
     recognised: bool = True
     reads: Callable[[Message], bool] = lambda message: False
+    stops: bool = True
+    starts: bool = True
+    bot_codec: Callable[[bytes], bytes] | None = None
+    early: tuple[str, ...] = ()
+    second_start: int = -1
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,10 @@ class Setting:
     @property
     def codec(self) -> Callable[[bytes], bytes]:
         return self.wire.codec
+
+    @property
+    def bot_codec(self) -> Callable[[bytes], bytes]:
+        return self.wire.bot_codec or self.wire.codec
 
     @property
     def second_bytes(self) -> int:

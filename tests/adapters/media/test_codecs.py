@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.media.codecs import ULAW_SILENCE, pcm_to_ulaw, ulaw_to_pcm
+from adapters.media.codecs import ALAW_SILENCE, ULAW_SILENCE, alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 from models.errors import InvalidField
 
 # ITU-T G.711 table 2a: first code of each segment (positive values) and its quantised value, 14-bit.
@@ -79,7 +81,28 @@ def test_the_quantised_signal_is_stable(ulaw: bytes) -> None:
     assert ulaw_to_pcm(pcm_to_ulaw(once)) == once
 
 
-def test_half_a_sample_is_refused() -> None:
+def _alaw_value(code: int) -> int:
+    """The 13-bit value of an A-law code, by the formula of the recommendation's table 1."""
+    flipped = code ^ 0x55
+    segment, step = (flipped >> 4) & 7, flipped & 15
+    magnitude = 2 * step + 1 if segment == 0 else (2 * step + 33) << (segment - 1)
+    return magnitude if flipped & 0x80 else -magnitude
+
+
+def test_every_alaw_code_expands_by_the_formula_and_survives() -> None:
+    codes = bytes(range(256))
+    assert _values(alaw_to_pcm(codes)) == [8 * _alaw_value(code) for code in codes]
+    assert pcm_to_alaw(alaw_to_pcm(codes)) == codes
+
+
+def test_alaw_clips_and_has_no_zero() -> None:
+    # Table 1a: the last codes of either sign, before the even bits are inverted 11111111 and 01111111.
+    assert pcm_to_alaw(_pcm(32767, -32768, 0)) == bytes((0xFF ^ 0x55, 0x7F ^ 0x55)) + ALAW_SILENCE
+    assert _values(alaw_to_pcm(ALAW_SILENCE)) == [8]
+
+
+@pytest.mark.parametrize("compress", [pcm_to_ulaw, pcm_to_alaw])
+def test_half_a_sample_is_refused(compress: Callable[[bytes], bytes]) -> None:
     with pytest.raises(InvalidField) as caught:
-        pcm_to_ulaw(b"\x00\x00\x00")
+        compress(b"\x00\x00\x00")
     assert caught.value.field == "pcm"

@@ -65,6 +65,29 @@ def test_parameters_keep_scalars_in_their_json_spelling() -> None:
             wire.parameters(wrong)
 
 
+def test_plain_parameters_leave_out_the_rest() -> None:
+    given_values = {"s": "x", "n": 5, "f": 1.5, "t": True, "none": None, "list": [], "object": {}}
+    assert wire.plain_parameters(given_values) == {"s": "x", "n": "5", "f": "1.5", "t": "true"}
+    assert wire.plain_parameters(None) == {}
+    wrong: object
+    for wrong in ([], {"a": "\udc00"}, {"\x00": "a"}):
+        with pytest.raises(MediaProtocolError):
+            wire.plain_parameters(wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("0", 0),
+        ("0020", 20),
+        (20, 20),
+        *((broken, None) for broken in (None, "", "-5", -1, True, "2.5", "²", "9" * 16, [])),
+    ],
+)
+def test_whole_numbers(value: object, number: int | None) -> None:
+    assert wire.whole_number(value) == number
+
+
 def test_digits() -> None:
     assert [wire.digit(digit) for digit in "09*#AD"] == list("09*#AD")
     for wrong in ("", "a", "12", "٣", 5, None):

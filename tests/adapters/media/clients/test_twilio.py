@@ -153,10 +153,10 @@ def test_each_call_says_its_own_frames(frames: list[bytes]) -> None:
 
 def test_what_many_callers_say_is_encoded_once() -> None:
     frames = [bytes([number, 1]) * 160 for number in range(50)]
-    before = client_twilio._frame_payload.cache_info().misses
+    before = client_twilio._ulaw_payload.cache_info().misses
     for _ in range(3):
         client = TwilioClient(LEG)
         for frame in frames:
             assert client.send_audio(frame)
-    assert client_twilio._frame_payload.cache_info().misses - before <= len(frames)
-    assert client_twilio._frame_payload.cache_info().maxsize
+    assert client_twilio._ulaw_payload.cache_info().misses - before <= len(frames)
+    assert client_twilio._ulaw_payload.cache_info().maxsize
