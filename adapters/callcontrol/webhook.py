@@ -9,13 +9,22 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from adapters.callcontrol.base import CallControl, ControlCommand, ControlRequest
+from adapters.callcontrol.base import CallControl, ControlCommand, ControlRequest, Leg
 from adapters.signing import key_of, signature_headers
 from adapters.tools.exchange import exchange
 from models.errors import InvalidField, ToolFailed
 
 _REFUSED = "failed"
 _MOST_MESSAGE_CHARS = 1_000
+_TOOLS = frozenset(
+    {
+        ControlCommand.CONNECT_CALL,
+        ControlCommand.CREATE_CALL,
+        ControlCommand.STOP_FLOW,
+        ControlCommand.SEND_MESSAGE,
+    }
+)
+"""What receivers have always been sent: one that knows no other name would refuse every call's hang-up."""
 
 
 class WebhookControl(CallControl):
@@ -56,13 +65,15 @@ class WebhookControl(CallControl):
         self._clock = clock
         self._timeout_s = timeout_s
 
-    def can(self, command: ControlCommand) -> bool:
-        """Return True: what it can do is for the receiver to say."""
-        del command
-        return True
+    def can(self, command: ControlCommand, leg: Leg | None = None) -> bool:
+        """Return whether it is one of the tools; which of them it really does is for the receiver to say."""
+        del leg
+        return command in _TOOLS
 
     async def carry_out(self, request: ControlRequest) -> Mapping[str, Any]:
         """Post it; see `CallControl.carry_out`."""
+        if not self.can(request.command):
+            raise ToolFailed("the tool webhook is not asked for this")
         document = {
             "tool_call_id": request.tool_call_id,
             "name": request.command.value,
