@@ -2,10 +2,12 @@
 
     AicallError
     ├── InvalidField            a value breaks its document (HTTP 422)
+    │   └── InvalidFields       several do
     ├── NotFound                no such resource (404)
     ├── Conflict                the resource is in a state that forbids this (409)
     │   ├── IllegalTransition   a status move that the table does not list
     │   ├── LostLease           another process runs the AIcall now
+    │   ├── InUse               something refers to the resource
     │   └── Changed             another hand changed the resource meanwhile (409; 412 with If-Match)
     ├── Unauthorized            no or wrong credentials (401)
     ├── Forbidden               right credentials, wrong resource or a spent token (403)
@@ -28,6 +30,8 @@ Messages are static; what varies stands in attributes, so that nothing secret is
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class AicallError(Exception):
@@ -57,6 +61,18 @@ class InvalidField(AicallError):
         self.field = field
 
 
+class InvalidFields(InvalidField):
+    """Several things are wrong with a document.
+
+    Attributes:
+        problems: Each as field and message, at least one; `field` and `message` are the first's.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__(*problems[0])
+        self.problems = tuple(problems)
+
+
 class NotFound(AicallError):
     """No resource of that kind with that id.
 
@@ -73,6 +89,20 @@ class NotFound(AicallError):
 
 class Conflict(AicallError):
     """The resource is in a state that forbids the request."""
+
+
+class InUse(Conflict):
+    """The resource cannot be deleted while something refers to it.
+
+    Attributes:
+        kind: Which kind of resource it is, for people.
+        references: What refers to it, in lists by kind, as the API tells it.
+    """
+
+    def __init__(self, kind: str, references: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
+        super().__init__(f"This {kind} is being used and cannot be deleted. Please remove all references first.")
+        self.kind = kind
+        self.references = references
 
 
 class IllegalTransition(Conflict):

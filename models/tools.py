@@ -108,11 +108,27 @@ TOOLS: dict[str, ToolDefinition] = {
             "WHEN TO USE: the caller asks for someone, or you cannot help. Say in the same answer that you connect "
             "them: it is played to its end first. WHEN NOT TO USE: to call somebody else beside this call (create_call)"
             ", or to end the call (stop_service).",
-            {"source": _ADDRESS, "destinations": _ADDRESSES},
+            {
+                "source": _ADDRESS,
+                "destinations": _ADDRESSES,
+                "mode": {
+                    "type": "string",
+                    "enum": ["cold", "warm"],
+                    "description": "cold (default): connected at once. warm: the person is called first and told the "
+                    "summary while the caller stays with you; when nobody answers you go on with the caller.",
+                },
+                "summary": {
+                    "type": "string",
+                    "maxLength": 500,
+                    "description": "For warm: what the person is told before the caller joins, in their language.",
+                },
+            },
             ("destinations",),
             run_llm=False,
             effect=True,
             after_goodbye=True,
+            # In a warm transfer somebody's phone rings.
+            deadline_s=60.0,
         ),
         ToolDefinition(
             "send_email",

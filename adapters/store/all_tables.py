@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.store.assistants import tables as _assistants
 from adapters.store.customers import tables as _customers
 from adapters.store.deliveries import tables as _deliveries
 from adapters.store.knowledge import tables as _knowledge
@@ -12,5 +13,5 @@ from adapters.store.texts import tables as _texts
 
 __all__ = ["TOPICS", "metadata"]
 
-TOPICS = (_teams, _life, _deliveries, _knowledge, _customers, _texts)
+TOPICS = (_teams, _life, _deliveries, _knowledge, _customers, _texts, _assistants)
 """The modules whose tables come beside those of `tables.py`."""

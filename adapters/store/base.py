@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from adapters.store.assistants.contract import AssistantsStore
 from adapters.store.customers.contract import CustomersStore
 from adapters.store.deliveries.contract import DeliveriesStore
 from adapters.store.knowledge.contract import KnowledgeStore
@@ -51,6 +52,8 @@ class GrantKind(StrEnum):
     """An AI: every connection makes a new AIcall. Long-lived."""
     TEAM = "team"
     """A team: as an AI."""
+    ASSISTANT = "assistant"
+    """An AI assistant on this runtime: as its AI or team, while it is active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +62,20 @@ class MediaGrant:
 
     Attributes:
         kind: What it opens.
-        resource_id: Id of the AIcall, AI or team.
+        resource_id: Id of the AIcall, AI or team; the ``media_id`` of an AI assistant.
         token_sha256: SHA-256 of the token (32 bytes).
         tm_expire: From when on it opens nothing.
+        audiosocket_sha256: SHA-256 of the UUID that opens the same by AudioSocket (its 16 bytes); None for none.
     """
 
     kind: GrantKind
     resource_id: UUID
     token_sha256: bytes = field(repr=False)
     tm_expire: datetime
+    audiosocket_sha256: bytes | None = field(default=None, repr=False)
 
 
-class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersStore, TextStore, ABC):
+class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersStore, TextStore, AssistantsStore, ABC):
     """Where everything is kept. `customer_id` None means "of any customer" (the runtime itself, never a request).
 
     Contract (checked for every store by ``tests/adapters/store/contract.py``):
@@ -167,6 +172,10 @@ class Store(TeamsStore, LifeStore, DeliveriesStore, KnowledgeStore, CustomersSto
     @abstractmethod
     async def get_grant(self, resource_id: UUID) -> MediaGrant | None:
         """Return a resource's media token, or None."""
+
+    @abstractmethod
+    async def find_grant_by_audiosocket(self, audiosocket_sha256: bytes) -> MediaGrant | None:
+        """Return the media token whose AudioSocket UUID has this hash, or None."""
 
     # AIcalls
 

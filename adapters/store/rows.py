@@ -76,6 +76,7 @@ def grant_to_row(grant: MediaGrant) -> dict[str, Any]:
         "kind": grant.kind,
         "token_sha256": grant.token_sha256,
         "tm_expire": grant.tm_expire,
+        "audiosocket_sha256": grant.audiosocket_sha256,
     }
 
 

@@ -99,6 +99,13 @@ def select_grant(connection: Connection, resource_id: UUID) -> MediaGrant | None
     return None if row is None else grant_from_row(row)
 
 
+def find_grant_by_audiosocket(connection: Connection, audiosocket_sha256: bytes) -> MediaGrant | None:
+    """Return the media token whose AudioSocket UUID has this hash, or None."""
+    statement = select(media_grants).where(media_grants.c.audiosocket_sha256 == audiosocket_sha256)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else grant_from_row(row)
+
+
 def delete_grant(connection: Connection, resource_id: UUID) -> None:
     """Remove a resource's media token, if it has one."""
     connection.execute(delete(media_grants).where(media_grants.c.resource_id == resource_id))

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from adapters.store import sql_aicalls, sql_ais, sql_events
+from adapters.store.assistants.sql import SqlAssistants
 from adapters.store.base import MediaGrant, Page, Store
 from adapters.store.customers.sql import SqlCustomers
 from adapters.store.deliveries.sql import SqlDeliveries
@@ -31,7 +32,7 @@ from models.status import AicallStatus
 _CANARY = "secret_canary"
 
 
-class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustomers, SqlTexts, Store):
+class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustomers, SqlTexts, SqlAssistants, Store):
     """A store on any `Database`."""
 
     async def open(self) -> None:
@@ -119,6 +120,11 @@ class SqlAlchemyStore(SqlTeams, SqlLife, SqlDeliveries, SqlKnowledge, SqlCustome
     async def get_grant(self, resource_id: UUID) -> MediaGrant | None:
         """Return a resource's media token, or None."""
         return await self._database.read(partial(sql_ais.select_grant, resource_id=resource_id))
+
+    async def find_grant_by_audiosocket(self, audiosocket_sha256: bytes) -> MediaGrant | None:
+        """Return the media token whose AudioSocket UUID has this hash, or None."""
+        work = partial(sql_ais.find_grant_by_audiosocket, audiosocket_sha256=audiosocket_sha256)
+        return await self._database.read(work)
 
     # AIcalls
 

@@ -142,6 +142,8 @@ media_grants = Table(
     Column("kind", String(16), nullable=False),
     Column("token_sha256", LargeBinary, nullable=False),
     Column("tm_expire", UtcDateTime, nullable=False),
+    Column("audiosocket_sha256", LargeBinary, comment="hash of the AudioSocket UUID"),
+    Index(None, "audiosocket_sha256", unique=True),
 )
 """The one media token of an AIcall or AI, as its hash. No foreign key: the resource is in one of two tables."""
 

@@ -91,18 +91,12 @@ async def connect_call(host: ToolHost, call: Invocation) -> ToolResult:
     """Have the caller connected; the AI's part of the call ends by it."""
     if host.aicall["reference_type"] != ReferenceType.CALL:
         return ToolResult.failed("connect_call is only possible on a phone call")
-    result = await _controlled(host, call, ControlCommand.CONNECT_CALL)
-    if result.ok:
-        await host.stop_service(EndReason.CONNECT_CALL)
-    return result
+    return await _parting(host, call, ControlCommand.CONNECT_CALL, EndReason.CONNECT_CALL)
 
 
 async def stop_flow(host: ToolHost, call: Invocation) -> ToolResult:
     """Have the whole flow ended; the AI's part of it ends too."""
-    result = await _controlled(host, call, ControlCommand.STOP_FLOW)
-    if result.ok:
-        await host.stop_service(EndReason.STOP_FLOW)
-    return result
+    return await _parting(host, call, ControlCommand.STOP_FLOW, EndReason.STOP_FLOW)
 
 
 async def create_call(host: ToolHost, call: Invocation) -> ToolResult:
@@ -115,11 +109,25 @@ async def send_message(host: ToolHost, call: Invocation) -> ToolResult:
     return await _controlled(host, call, ControlCommand.SEND_MESSAGE)
 
 
+async def _parting(host: ToolHost, call: Invocation, command: ControlCommand, reason: EndReason) -> ToolResult:
+    """Ask for something by which the AI's part of the call ends."""
+    done = False
+    host.parting(reason)
+    try:
+        result = await _controlled(host, call, command)
+        done = result.ok
+    finally:
+        host.parted(done=done)
+    if done:
+        await host.stop_service(reason)
+    return result
+
+
 async def _controlled(host: ToolHost, call: Invocation, command: ControlCommand) -> ToolResult:
     control = host.desk.control
-    if control is None or not control.can(command):
+    if control is None or not control.can(command, host.leg):
         return _unavailable(command)
-    request = ControlRequest(command, call.tool_call_id, call.arguments, host.aicall, call.idempotency_key)
+    request = ControlRequest(command, call.tool_call_id, call.arguments, host.aicall, call.idempotency_key, host.leg)
     answer: dict[str, Any] = dict(await control.carry_out(request))
     message = answer.pop("message", "")
     return ToolResult(ok=True, message=str(message) or "done", data=answer)

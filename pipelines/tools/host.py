@@ -9,7 +9,8 @@ from uuid import UUID
 
 import httpx
 
-from adapters.callcontrol.base import CallControl
+from adapters.callcontrol.base import CallControl, Leg
+from adapters.callcontrol.documents import DocumentLinks
 from adapters.mail.base import Mailer
 from models.aicall import EndReason
 
@@ -41,12 +42,14 @@ class ToolDesk:
         mailer: Sends email; None when no mail server is configured.
         http: For the customers' own HTTP tools: reaches no private network, unless the operator allows it.
         mcp_client: Makes such a client for one MCP session, whose user closes it.
+        documents: Links to what phone systems are told to do with calls; None when none can be made.
     """
 
     control: CallControl | None = None
     mailer: Mailer | None = None
     http: httpx.AsyncClient | None = None
     mcp_client: Callable[[], httpx.AsyncClient] | None = None
+    documents: DocumentLinks | None = None
 
 
 class ToolHost(Protocol):
@@ -63,6 +66,20 @@ class ToolHost(Protocol):
     @property
     def desk(self) -> ToolDesk:
         """The process's connections to the outside."""
+
+    @property
+    def leg(self) -> Leg | None:
+        """The caller's leg at the phone system; None where there is none."""
+
+    def parting(self, reason: EndReason) -> None:
+        """Say that the phone system is asked for something that takes the caller away.
+
+        Args:
+            reason: Why the call ends if it does as it is asked, which may show before its answer.
+        """
+
+    def parted(self, *, done: bool) -> None:
+        """Say whether it did as it was asked."""
 
     @property
     def knowledge(self) -> KnowledgeSearch | None:

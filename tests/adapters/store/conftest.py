@@ -26,7 +26,7 @@ from adapters.store.sqlite import MEMORY
 from tests.adapters.store.samples import KEY
 
 pytest.register_assert_rewrite("tests.adapters.store.contract")
-for topic in ("customers", "deliveries", "knowledge", "life", "teams", "texts"):
+for topic in ("assistants", "customers", "deliveries", "knowledge", "life", "teams", "texts"):
     pytest.register_assert_rewrite(f"tests.adapters.store.{topic}.contract")
 
 

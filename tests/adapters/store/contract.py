@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -180,6 +181,19 @@ class AiContract:
         assert await store.get_grant(resource) == first
         await store.put_grant(second)
         assert await store.get_grant(resource) == second
+
+    async def test_a_media_token_is_found_by_its_audiosocket_uuid(self, store: Store) -> None:
+        digest, other = bytes(32), bytes([1] * 32)
+        assert await store.find_grant_by_audiosocket(digest) is None
+        without = [make_grant(uuid4(), at(60)) for _ in range(2)]
+        grant = replace(make_grant(uuid4(), at(60), GrantKind.TEAM), audiosocket_sha256=digest)
+        for each in (*without, grant):
+            await store.put_grant(each)
+        assert await store.find_grant_by_audiosocket(digest) == grant
+        assert await store.get_grant(without[0].resource_id) == without[0]
+        await store.put_grant(replace(grant, audiosocket_sha256=other))
+        assert await store.find_grant_by_audiosocket(digest) is None
+        assert await store.find_grant_by_audiosocket(other) == replace(grant, audiosocket_sha256=other)
 
 
 class AicallContract:

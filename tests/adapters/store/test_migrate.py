@@ -73,7 +73,11 @@ def details(engine: Engine) -> dict[str, Any]:
                 inspector.get_pk_constraint(name),
                 unordered(inspector.get_foreign_keys(name)),
                 unordered(inspector.get_unique_constraints(name)),
-                unordered(inspector.get_indexes(name)),
+                unordered(
+                    # The condition of a partial index is an object of its own each time.
+                    {**index, "dialect_options": {key: str(it) for key, it in index.get("dialect_options", {}).items()}}
+                    for index in inspector.get_indexes(name)
+                ),
             )
             for name in inspector.get_table_names()
             if name not in {"alembic_version", "sqlite_sequence"}

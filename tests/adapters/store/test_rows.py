@@ -135,6 +135,7 @@ GRANTS = st.builds(
     resource_id=st.uuids(),
     token_sha256=st.binary(min_size=32, max_size=32),
     tm_expire=MOMENT,
+    audiosocket_sha256=st.none() | st.binary(min_size=32, max_size=32),
 )
 
 

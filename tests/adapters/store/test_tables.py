@@ -103,11 +103,14 @@ OPTIONAL = {
     "ais": {"vad_config", "tool_names"},
     "aicalls": {"ai_vad_config", "tm_lease", "tm_media"},
     "messages": {"in_reply_to_message_id"},
+    "media_grants": {"audiosocket_sha256"},
     "events": {"key"},
     "rag_passages": {"vector"},
+    "ai_assistants": {"description", "created_by", "updated_by", "deleted_at"},
 }
 """Columns in which there may be nothing, by table."""
 NUMBERED = {"events": "id", "rag_passages": "id", "aicall_requests": "id", "text_queue": "number"}
+NUMBERED |= {"ai_assistants": "id", "ai_assistant_references": "id"}
 """Columns that the database counts up by itself, by table."""
 SAMPLES: dict[type, Any] = {
     bool: True,

@@ -89,6 +89,27 @@ async def test_a_phone_system_without_marks_is_asked_for_none() -> None:
         assert "mark" not in phone.log
 
 
+async def test_frames_as_long_as_the_look_ahead_play_without_a_gap() -> None:
+    phone = SlowPhone()
+    phone.frame_ms = LOOK_AHEAD_MS
+    async with bot(phone) as it:
+        await it.says(tone(2.1))
+        await phone.until(lambda: bool(phone.sent))
+        for _ in range(60):
+            await asyncio.sleep(0.0301)
+            assert LEAST_AHEAD_MS <= phone.unplayed_ms <= 2 * LOOK_AHEAD_MS
+        phone.stall_s = 0.15
+        await it.pipe.down.wait(TTSStoppedFrame)
+        assert [len(pcm) for _, pcm in phone.sent] == [10 * FRAME_BYTES] * 11, "the last one is filled up"
+        assert sent(phone) == tone(2.1) + bytes(5 * FRAME_BYTES)
+        assert gaps(phone) == []
+        await it.says(tone(2.0))
+        await asyncio.sleep(0.5)
+        await it.pipe.send(InterruptionFrame())
+        await phone.until(lambda: bool(phone.cleared))
+        assert phone.unplayed_ms == 0
+
+
 async def test_a_stall_within_the_look_ahead_is_not_heard() -> None:
     phone = SlowPhone()
     async with bot(phone) as it:

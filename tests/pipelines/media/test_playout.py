@@ -223,7 +223,7 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.integers(20, 400), st.sampled_from([FRAME, 160, 642]))
+@given(STEPS, st.integers(20, 400), st.sampled_from([FRAME, 160, 642, 10 * FRAME]))
 def test_everything_comes_out_once_in_order_and_not_before_its_time(
     steps: Sequence[tuple[str, int | float | None]], look_ahead_ms: int, frame_bytes: int
 ) -> None:

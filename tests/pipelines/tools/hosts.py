@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from adapters.callcontrol.base import CallControl, ControlCommand, ControlRequest
+from adapters.callcontrol.base import CallControl, ControlCommand, ControlRequest, Leg
 from adapters.mail.base import Email, Mailer
 from models.aicall import EndReason
 from models.errors import NotFound
@@ -59,7 +59,8 @@ class Switchboard(CallControl):
         self.answer: dict[str, Any] = {}
         self.cannot: set[ControlCommand] = set()
 
-    def can(self, command: ControlCommand) -> bool:
+    def can(self, command: ControlCommand, leg: Leg | None = None) -> bool:
+        del leg
         return command not in self.cannot
 
     async def carry_out(self, request: ControlRequest) -> Mapping[str, Any]:
@@ -105,6 +106,8 @@ class CallHost:
         aicall: The AIcall's document.
         heard: When set, what was said before was heard; None for at once.
         reasons: Why the call was ended.
+        leg: The caller's leg.
+        partings: For what the caller was to be taken away, and whether that was done.
     """
 
     aicall_id = AICALL_ID
@@ -115,6 +118,8 @@ class CallHost:
         self.aicall: dict[str, Any] = {"id": str(AICALL_ID), "reference_type": "call"}
         self.heard: asyncio.Event | None = None
         self.reasons: list[EndReason] = []
+        self.leg: Leg | None = Leg("twilio", "CA1")
+        self.partings: list[EndReason | bool] = []
         self.control = Switchboard(self.doing)
         self.mailer = PostOffice(self.doing)
         self.library = Library(self.doing)
@@ -142,6 +147,12 @@ class CallHost:
     async def stop_service(self, reason: EndReason = EndReason.STOP_SERVICE) -> None:
         await self.doing.do("stop_service")
         self.reasons.append(reason)
+
+    def parting(self, reason: EndReason) -> None:
+        self.partings.append(reason)
+
+    def parted(self, *, done: bool) -> None:
+        self.partings.append(done)
 
     async def when_heard(self) -> None:
         if self.heard is not None:

@@ -84,6 +84,7 @@ async def test_call_control_gets_the_whole_request(name: str) -> None:
     assert (request.tool_call_id, request.idempotency_key) == ("call_1", "key-1")
     assert request.arguments == ASKED[name]
     assert request.aicall == host.aicall
+    assert request.leg == host.leg
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,8 @@ async def test_what_ends_the_conversation_ends_it_once_it_is_done(name: str, rea
     await call(name, host, **ASKED[name])
     assert host.done == [name, "stop_service"]
     assert host.reasons == [reason]
+    # Said before, since the phone system may end the stream before it answers.
+    assert host.partings == [reason, True]
 
 
 @pytest.mark.parametrize("name", ["connect_call", "stop_flow"])
@@ -103,6 +106,7 @@ async def test_a_refusal_does_not_end_the_conversation(name: str) -> None:
     with pytest.raises(ToolFailed):
         await call(name, host, **ASKED[name])
     assert host.reasons == []
+    assert host.partings[1:] == [False]
 
 
 @pytest.mark.parametrize("name", ["create_call", "send_message"])

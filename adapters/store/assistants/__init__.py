@@ -1,0 +1,1 @@
+"""Keeps AI assistants and what refers to them."""
