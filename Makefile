@@ -12,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve check bench lock clean
+.PHONY: help setup demo test e2e-asterisk serve check bench lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## build .venv from the hash-locked requirements
 
@@ -25,6 +25,11 @@ demo: $(READY) ## place one real call through the real server, on the embedded d
 test: $(READY) ## run the whole test suite
 	@sh .ci/servers || true
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(RERUNS)
+
+# Where a chroot cannot be made it says so, and that is no failure.
+e2e-asterisk: $(READY) ## call a real Asterisk, Debian's own, in a chroot that is built the first time; root only
+	@root=$$(sh .ci/asterisk) || { [ $$? = 77 ] && exit 0; exit 1; }; \
+	AICALL_E2E_ASTERISK=$$root $(BIN)/python -m pytest -n 2 $(RERUNS) tests/e2e/asterisk
 
 serve: $(READY) ## run the server on the embedded default
 	@$(BIN)/aicall serve
@@ -57,8 +62,8 @@ $(READY): requirements-dev.txt pyproject.toml
 # UPGRADE=--upgrade renews every pin; without it only what pyproject.toml asks for moves.
 LOCK = uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) \
-	--extra anthropic --extra aws --extra cartesia --extra deepgram --extra dialogflow --extra elevenlabs --extra google \
-	--extra hume --extra knowledge --extra mcp --extra nats --extra postgresql
+	--extra anthropic --extra aws --extra cartesia --extra codecs --extra deepgram --extra dialogflow --extra elevenlabs \
+	--extra google --extra hume --extra knowledge --extra mcp --extra nats --extra postgresql
 
 lock: ## renew the hash-locked requirements after a change to pyproject.toml
 	@set -eu; \
@@ -68,7 +73,7 @@ lock: ## renew the hash-locked requirements after a change to pyproject.toml
 	$$python -m venv "$$tools"; \
 	"$$tools/bin/python" -m pip install --quiet uv; \
 	"$$tools"/bin/$(LOCK) pyproject.toml -o requirements.txt; \
-	"$$tools"/bin/$(LOCK) --extra local --extra kokoro --extra moonshine --extra piper \
+	"$$tools"/bin/$(LOCK) --extra local --extra kokoro --extra moonshine --extra opus --extra piper \
 	  --extra whisper --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## remove everything that a command here made
