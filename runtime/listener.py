@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from loguru import logger
+
 from runtime.api_key import ApiKey
 from runtime.settings import Settings
 
@@ -26,9 +28,28 @@ def listening_socket(settings: Settings) -> Iterator[socket.socket]:
     Raises:
         OSError: The address cannot be used.
     """
-    infos = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-    )
+    with _listening(settings.host, settings.port) as listener:
+        yield listener
+
+
+@contextmanager
+def audiosocket_listener(settings: Settings) -> Iterator[socket.socket | None]:
+    """Listen for Asterisk's AudioSocket while the context lasts, and say where; None where that is not wanted.
+
+    Raises:
+        OSError: The address cannot be used.
+    """
+    if settings.audiosocket_port < 0:
+        yield None
+        return
+    with _listening(settings.audiosocket_host, settings.audiosocket_port) as listener:
+        logger.info("audiosocket listening on tcp://{}", base_url(listener).removeprefix("http://"))
+        yield listener
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = infos[0]
     # The protocol is given, since asyncio switches Nagle's algorithm off only for sockets that say they are TCP; with
     # it on, an answer in two pieces waits 40 ms for the other side's delayed acknowledgement.

@@ -28,6 +28,10 @@ _PATTERNS = (
         rf"\1{BLOT}",
     ),
     (re.compile(r"\b(bearer\s+)[^\s'\"]+", re.IGNORECASE), rf"\1{BLOT}"),
+    # The token of a request for an answer: /v1.0/answer/{carrier}/{id}?token={token}
+    (re.compile(r"([?&](?:amp;)?token=)[^&\s\"'<>#]+"), rf"\1{BLOT}"),
+    # What a phone system is told to do with a call: /callcontrol/documents/{token}
+    (re.compile(r"(/callcontrol/documents/)[^\s\"'?#,)]+"), rf"\1{BLOT}"),
     # Password of a database URL.
     (re.compile(r"(\b[\w+]+://[^\s:/@]*:)[^\s/@]+(@)"), rf"\1{BLOT}\2"),
 )

@@ -31,6 +31,9 @@ class PhoneSettings(BaseSettings):
         default=SecretStr(""), description="authBearerToken of SignalWire streams; set, each must bear it."
     )
     telnyx_api_key: SecretStr = Field(default=SecretStr(""), description="Telnyx API key: hangs up and transfers.")
+    telnyx_connection_id: str = Field(
+        default="", description="Telnyx Voice API application that calls others in warm transfers; empty for none."
+    )
     telnyx_public_key: str = Field(
         default="", description="Telnyx public key (base64 of Ed25519); checks requests for answers."
     )

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from runtime.settings import Settings
 
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 def media_base(connection: HTTPConnection, settings: Settings) -> str:
@@ -24,9 +25,23 @@ def media_base(connection: HTTPConnection, settings: Settings) -> str:
     return f"{_WEBSOCKET_SCHEMES[scheme]}://{rest}"
 
 
-def media_url(connection: HTTPConnection, settings: Settings, resource_id: UUID, token: str) -> str:
-    """Return the URL that a phone system dials for one AIcall or AI: ``ws(s)://HOST/ws/{id}/{token}``."""
-    return f"{media_base(connection, settings)}/ws/{resource_id}/{token}"
+def media_url(connection: HTTPConnection, settings: Settings, resource_id: UUID, token: str, protocol: str = "") -> str:
+    """Return the URL that a phone system dials for one AIcall or AI: ``ws(s)://HOST/ws/{id}/{token}``.
+
+    Args:
+        connection: The request being served.
+        settings: ``public_url`` wins over the request.
+        resource_id: Id of the AIcall or AI.
+        token: Its media token.
+        protocol: Name of the media protocol, which then ends the path; '' for none.
+    """
+    return f"{media_base(connection, settings)}/ws/{resource_id}/{token}" + (f"/{protocol}" if protocol else "")
+
+
+def requested_url(connection: HTTPConnection, settings: Settings) -> str:
+    """Return the public ``http(s)://`` URL of this very request, path and query included: what a phone system signs."""
+    scheme, _, rest = dialled_url(connection, settings).partition("://")
+    return f"{_HTTP_SCHEMES[scheme]}://{rest}"
 
 
 def dialled_url(connection: HTTPConnection, settings: Settings) -> str:

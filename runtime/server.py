@@ -26,7 +26,9 @@ from pipelines.speech.phrase_recorder import PhraseRecorder
 from pipelines.vad.inference import InferenceEngine
 from runtime.api.app import create_app
 from runtime.api_key import ApiKey, load_or_create_api_key
+from runtime.auth_gate import gate_of
 from runtime.auto_limit import AutoLimit
+from runtime.calls.audiosocket_door import AudioSocketDoor
 from runtime.calls.keeping import keep_lives
 from runtime.calls.live_calls import LiveCalls
 from runtime.calls.web_socket import CallWebSocket
@@ -35,7 +37,7 @@ from runtime.circuit_metrics import CircuitMetrics
 from runtime.delivery.running import delivering
 from runtime.engine_metrics import EngineMetrics
 from runtime.knowledge import open_knowledge
-from runtime.listener import base_url, listening_socket, received_signals, tell_new_key
+from runtime.listener import audiosocket_listener, base_url, listening_socket, received_signals, tell_new_key
 from runtime.loop_watch import LoopPeriod, LoopWatch
 from runtime.metrics import Metrics
 from runtime.rehearsal import loaded_for_good, rehearse
@@ -137,6 +139,8 @@ async def open_services(
         OSError: The data folder cannot be used.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A phone system's key that cannot be read is told before the first call.
+    gate_of(settings)
     key = api_key or load_or_create_api_key(settings)
     store = create_store(database_url(settings), secret_key=secret_key(settings))
     metrics = Metrics()
@@ -160,7 +164,9 @@ async def open_services(
         metrics.watch_engine(EngineMetrics(inference, greetings))
         circuits = Circuits(time.monotonic)
         metrics.watch_engine(CircuitMetrics(circuits))
-        tools = await opened.enter_async_context(open_tool_desk(settings, clients, os.environ, utc_now))
+        tools = await opened.enter_async_context(
+            open_tool_desk(settings, clients, os.environ, utc_now, secret_key=secret_key(settings))
+        )
         knowledge = await opened.enter_async_context(open_knowledge(settings, store))
         yield Services(
             settings=settings,
@@ -250,6 +256,7 @@ async def running_server(
     ):
         with ExitStack() as held:
             listeners = [held.enter_context(listening_socket(settings))] if entrance is None else []
+            audiosocket = held.enter_context(audiosocket_listener(settings)) if entrance is None else None
             held.enter_context(_without_false_alarms())
             url = base_url(listeners[0]) if entrance is None else entrance.base_url
             app = create_app(services)
@@ -262,15 +269,19 @@ async def running_server(
             sweeping = asyncio.create_task(keep_sweeping(services), name="sweeper")
             keeping = asyncio.create_task(keep_lives(services), name="lives")
             attending = asyncio.create_task(keep_attending(services), name="conversations")
+            door = AudioSocketDoor(services)
             try:
                 await server.wait_listening(serving)
+                if audiosocket is not None:
+                    await door.listen(audiosocket)
                 if entrance is not None:
                     held.callback(entrance.close)
-                    entrance.open(server, services)
+                    entrance.open(server, services, door)
                 yield url, services
             finally:
                 attending.cancel()
                 await services.live_calls.drain(0)
+                await door.close()
                 await services.texts.close()
                 services.closing.set()
                 server.should_exit = True

@@ -61,6 +61,7 @@ class Services:
         scrape: Returns the metrics of all processes behind the port, in the Prometheus text format; None where this
             is the only one.
         knowledge: Makes the vectors of knowledge bases, where they have any.
+        dialled: The tasks of calls whose phone system this process has dialled.
     """
 
     settings: Settings
@@ -83,6 +84,7 @@ class Services:
     scrape: Callable[[], Awaitable[bytes]] | None = None
     texts: TextDesk = field(default_factory=TextDesk)
     knowledge: KnowledgeDesk = field(default_factory=KnowledgeDesk, repr=False)
+    dialled: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from loguru import logger
 from pydantic import SecretStr
 
-from adapters.store.base import GrantKind, MediaGrant
+from adapters.store.base import GrantKind
 from adapters.validate import validate_ai
 from models.ai import Ai
 from models.aicall import Aicall, EndReason
@@ -26,10 +26,11 @@ from models.team import Team
 from runtime.call_document import CallDocument
 from runtime.ending import end_unattended
 from runtime.listener import received_signals
+from runtime.media_access import audiosocket_access, media_grant
 from runtime.server import running_server
 from runtime.services import Services
 from runtime.settings import Settings
-from runtime.tokens import hash_token, new_token
+from runtime.tokens import new_token
 
 Emit = Callable[[dict[str, Any]], None]
 """Writes one line of JSON. Called in a thread, one line after the other: whoever reads the lines may be slow."""
@@ -55,7 +56,8 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
     Args:
         settings: The settings; database and keys are the call's own and vanish with it.
         document: The call.
-        emit: Gets ``{"event": "listening", "media_url": ...}``, then every event.
+        emit: Gets ``{"event": "listening", "media_url": ...}`` (and ``audiosocket_uuid`` where that is served), then
+            every event.
 
     Returns:
         Why the call ended.
@@ -78,8 +80,8 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
         )
         with received_signals() as signals:
             async with running_server(own, warm=True) as (base_url, services):
-                media_url = await _create(services, document, base_url)
-                await asyncio.to_thread(emit, {"event": "listening", "media_url": media_url})
+                access = await _create(services, document, base_url)
+                await asyncio.to_thread(emit, {"event": "listening", **access})
                 stopping = asyncio.create_task(_stop_on(signals, services, document.aicall_id), name="signals")
                 try:
                     return await _report(services, document.aicall_id, emit)
@@ -88,7 +90,7 @@ async def run_single_call(settings: Settings, document: CallDocument, emit: Emit
                     await asyncio.wait({stopping})
 
 
-async def _create(services: Services, document: CallDocument, base_url: str) -> str:
+async def _create(services: Services, document: CallDocument, base_url: str) -> dict[str, str]:
     now = services.clock()
     made = {
         ai_id: Ai.create(ai, id=ai_id, customer_id=document.customer_id, now=now) for ai_id, ai in document.ais.items()
@@ -102,9 +104,11 @@ async def _create(services: Services, document: CallDocument, base_url: str) -> 
     aicall = Aicall.create(document.aicall, made[document.ai_id], id=document.aicall_id, now=now, team=team)
     token = new_token()
     expiry = now + timedelta(seconds=services.settings.media_token_ttl_s)
-    await services.store.create_aicall(aicall, grant=MediaGrant(GrantKind.AICALL, aicall.id, hash_token(token), expiry))
+    grant = media_grant(services.settings, GrantKind.AICALL, aicall.id, token, expiry)
+    await services.store.create_aicall(aicall, grant=grant)
     base = services.settings.public_url or base_url
-    return f"{base.replace('http', 'ws', 1) if base.startswith('http') else base}/ws/{aicall.id}/{token}"
+    media_url = f"{base.replace('http', 'ws', 1) if base.startswith('http') else base}/ws/{aicall.id}/{token}"
+    return {"media_url": media_url, **audiosocket_access(services.settings, token)}
 
 
 async def _report(services: Services, aicall_id: UUID, emit: Emit) -> EndReason:

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,7 @@ UNMIRRORED = {
     "adapters/store/migrations": "run by the store's contract suite, which migrates every database it tests",
     **{
         f"adapters/store/{topic}/{module}.py": "run by the topic's contract suite, on every database"
-        for topic in ("customers", "deliveries", "knowledge", "life", "teams", "texts")
+        for topic in ("assistants", "customers", "deliveries", "knowledge", "life", "teams", "texts")
         for module in ("contract", "tables")
     },
     "adapters/store/all_tables.py": "imports; test_migrate.py compares the tables with the migrations",
@@ -33,6 +34,7 @@ UNMIRRORED = {
     "adapters/store/sql_ais.py": "statements; the store's contract suite sees what each of them does",
     "adapters/store/deliveries/sql_queue.py": "statements; the topic's contract suite sees what each of them does",
     "adapters/store/deliveries/sql_webhooks.py": "statements; the topic's contract suite sees what each of them does",
+    "adapters/store/assistants/statements.py": "statements; the topic's contract suite sees what each of them does",
     "adapters/store/knowledge/statements.py": "statements; the topic's contract suite sees what each of them does",
     "adapters/store/knowledge/words.py": "statements; the topic's contract suite sees what each of them does",
     "models/prompts.py": "texts; test_script_dialogue.py sees that each is told from the others",
@@ -143,8 +145,8 @@ def test_the_lock_names_no_host_and_hashes_everything(file: str) -> None:
         assert "/" not in entry
 
 
-IN_PROCESS = ("local", "kokoro", "moonshine", "piper", "whisper")
-"""Extras of recognisers and voices that run in the process. They are large, and some are copyleft: not in the image."""
+IN_PROCESS = ("local", "kokoro", "moonshine", "opus", "piper", "whisper")
+"""Extras of recognisers, voices and Opus in the process. They are large, and some are copyleft: not in the image."""
 
 
 def test_the_lock_covers_what_the_project_asks_for() -> None:
@@ -279,3 +281,76 @@ def test_missing_servers_are_named_where_nobody_may_install_them(tmp_path: Path,
     assert run.returncode == bool(missing), run.stderr
     assert run.stderr.startswith(missing)
     assert bool(run.stderr) == bool(missing)
+
+
+def run_asterisk_script(tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run ``.ci/asterisk`` on a system where only what stands in ``tmp_path`` exists, as root."""
+    script = (ROOT / ".ci" / "asterisk").read_text().replace("/etc/", f"{tmp_path}/etc/").replace("$(id -u)", "0")
+    tools = tmp_path / "bin"
+    tools.mkdir(exist_ok=True)
+    for name in ("cat", "sed", "grep", "head", "ls", "mkdir", "rm", "touch", "mktemp", "tail", "timeout"):
+        (tools / name).symlink_to(f"/bin/{name}" if Path(f"/bin/{name}").exists() else f"/usr/bin/{name}")
+    return subprocess.run(
+        ["/bin/sh", "-c", script.replace('PATH="$PATH:/usr/sbin:/sbin"', "")],
+        env={"PATH": str(tools), "AICALL_E2E_ROOT": str(tmp_path / "built"), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_an_asterisk_that_cannot_be_built_is_skipped_and_why(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    run = run_asterisk_script(tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (77, "", "skipped: unshare (util-linux) is missing\n")
+    shutil.rmtree(tools)
+    program(tools, "unshare", "exit 1")
+    assert run_asterisk_script(tmp_path).stderr == "skipped: no permission to mount\n"
+    shutil.rmtree(tools)
+    program(tools, "unshare", "exit 0")
+    assert run_asterisk_script(tmp_path).stderr == "skipped: debootstrap is missing\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "mirror"),
+    [
+        ("sources.list", "# deb http://old.example/debian sid main\ndeb http://a.example/debian sid main\n", "a"),
+        ("sources.list", "deb [arch=amd64 signed-by=k] https://a.example/debian/ sid main\n", "a"),
+        ("sources.list.d/debian.sources", "Types: deb\n# x\nURIs: http://a.example/debian\nSuites: sid\n", "a"),
+        ("sources.list.d/node.sources", "Types: deb\nURIs: https://deb.example.com/node_20.x\n", ""),
+    ],
+)
+def test_asterisk_comes_from_this_machines_own_mirror(tmp_path: Path, file: str, text: str, mirror: str) -> None:
+    tools = tmp_path / "bin"
+    program(tools, "debootstrap", "")
+    # The first call asks for the right to mount; the second one builds.
+    program(tools, "unshare", 'case $* in *true) exit 0;; esac; echo "$*" >"$AICALL_E2E_ROOT.asked"; exit 1')
+    (tmp_path / "etc/apt" / file).parent.mkdir(parents=True)
+    (tmp_path / "etc/apt" / file).write_text(text)
+    run = run_asterisk_script(tmp_path)
+    assert run.returncode == 77
+    if not mirror:
+        assert "no Debian mirror" in run.stderr
+        return
+    asked = (tmp_path / "built.asked").read_text()
+    assert re.search(rf" sid https?://{mirror}\.example/debian/?$", asked.strip())
+    assert run.stderr.endswith("skipped: the root cannot be built\n")
+    # Nothing half-built is left to be taken for whole.
+    assert not (tmp_path / "built").exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    program(tmp_path / "bin", "debootstrap", "")
+    program(tmp_path / "bin", "unshare", "exit 0")
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / "letter").write_text("Dear Ann")
+    run = run_asterisk_script(tmp_path, AICALL_E2E_MIRROR="http://a.example/debian")
+    assert run.returncode == 77
+    assert "holds something else" in run.stderr
+    assert (tmp_path / "built" / "letter").read_text() == "Dear Ann"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
-from adapters.store.base import GrantKind, MediaGrant
 from models.ai import Ai
 from models.aicall import Aicall, AicallWrite, AssistanceType, EndReason, ReferenceType
 from models.errors import Conflict, InvalidField, NotFound
@@ -19,11 +17,11 @@ from runtime.api.auth import CustomerId
 from runtime.api.bodies import StrictRoute
 from runtime.api.pages import Listing, Paging, listing
 from runtime.calls.control import end_aicall, pause_aicall, resume_aicall
+from runtime.calls.new_call import create_call
 from runtime.ending import wait_ended
-from runtime.public_url import media_url
+from runtime.media_access import media_access
 from runtime.services import CurrentServices, Services
 from runtime.text.create import create_text
-from runtime.tokens import hash_token, new_token
 
 router = APIRouter(prefix="/aicalls", tags=["AIcalls"], route_class=StrictRoute)
 
@@ -35,9 +33,11 @@ class CreatedAicall(Aicall):
 
     Attributes:
         media_url: ``ws(s)://HOST/ws/{id}/{token}``. It cannot be read again. Null for a conversation or a task.
+        audiosocket_uuid: What opens the same by Asterisk's AudioSocket; only where the server listens for that.
     """
 
     media_url: str | None
+    audiosocket_uuid: str | None = None
 
 
 @router.post("", status_code=201, response_model=CreatedAicall)
@@ -52,17 +52,13 @@ async def create_aicall(
     if body.reference_type is ReferenceType.CALL:
         services.capacity.check()
     ai, team = await _assistance(body, customer_id, services)
-    now = services.clock()
-    aicall = Aicall.create(body, ai, id=uuid4(), now=now, team=team)
+    aicall = Aicall.create(body, ai, id=uuid4(), now=services.clock(), team=team)
     if body.reference_type is not ReferenceType.CALL:
         await create_text(services, aicall)
         return JSONResponse({**aicall.public(), "media_url": None}, 201)
-    token = new_token()
-    expiry = now + timedelta(seconds=services.settings.media_token_ttl_s)
-    await services.store.create_aicall(aicall, grant=MediaGrant(GrantKind.AICALL, aicall.id, hash_token(token), expiry))
-    services.metrics.status_moved(aicall.status)
-    url = media_url(request, services.settings, aicall.id, token)
-    return JSONResponse({**aicall.public(), "media_url": url}, 201, headers={"Cache-Control": "no-store"})
+    token = await create_call(services, aicall)
+    access = media_access(request, services.settings, aicall.id, token)
+    return JSONResponse({**aicall.public(), **access}, 201, headers={"Cache-Control": "no-store"})
 
 
 async def _assistance(body: AicallWrite, customer_id: UUID, services: Services) -> tuple[Ai, Team | None]:

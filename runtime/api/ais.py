@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from adapters.store.base import GrantKind, MediaGrant
+from adapters.store.base import GrantKind
 from adapters.validate import validate_ai
 from adapters.verify import verify_ai
 from models.ai import Ai, AiWrite
@@ -21,9 +21,9 @@ from runtime.api.auth import CustomerId
 from runtime.api.bodies import StrictRoute
 from runtime.api.conditional import UnchangedSince
 from runtime.api.pages import Listing, Paging, listing
-from runtime.public_url import media_url
+from runtime.media_access import media_access, media_grant
 from runtime.services import CurrentServices, Services
-from runtime.tokens import hash_token, new_token
+from runtime.tokens import new_token
 
 router = APIRouter(prefix="/ais", tags=["AIs"], route_class=StrictRoute)
 
@@ -39,9 +39,11 @@ class MediaUrl(BaseModel):
 
     Attributes:
         media_url: ``ws(s)://HOST/ws/{id}/{token}``. It cannot be read again.
+        audiosocket_uuid: What opens the same by Asterisk's AudioSocket; only where the server listens for that.
     """
 
     media_url: str
+    audiosocket_uuid: str | None = None
 
 
 @router.post("", status_code=201, response_model=Ai)
@@ -122,7 +124,6 @@ async def rotate_media_token(
     """
     ai = await services.store.get_ai(ai_id, customer_id=customer_id)
     token = new_token()
-    await services.store.put_grant(MediaGrant(GrantKind.AI, ai.id, hash_token(token), NOT_YET))
-    return JSONResponse(
-        {"media_url": media_url(request, services.settings, ai.id, token)}, headers={"Cache-Control": "no-store"}
-    )
+    await services.store.put_grant(media_grant(services.settings, GrantKind.AI, ai.id, token, NOT_YET))
+    access = media_access(request, services.settings, ai.id, token)
+    return JSONResponse(access, headers={"Cache-Control": "no-store"})

@@ -7,7 +7,26 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from runtime.api import aicalls, aimessages, ais, customers, docs, events, health, providers, rags, teams, webhooks
+from runtime.api import (
+    aicalls,
+    aimessages,
+    ais,
+    answers,
+    assistant_cxml,
+    assistant_providers,
+    assistants,
+    call_documents,
+    connect,
+    customers,
+    docs,
+    dtmf,
+    events,
+    health,
+    providers,
+    rags,
+    teams,
+    webhooks,
+)
 from runtime.api.auth import BearerAuth, declared_bearer
 from runtime.api.bodies import BodyLimit
 from runtime.api.conditional import ConditionalRequests
@@ -58,10 +77,18 @@ def create_app(services: Services) -> FastAPI:
     resources = APIRouter(
         prefix="/v1.0", dependencies=[Depends(declared_bearer), Depends(refuse_unknown_query)], responses=PROBLEMS
     )
-    for module in (ais, teams, aicalls, aimessages, rags, customers, events, providers, webhooks):
+    for module in (ais, teams, aicalls, connect, dtmf, aimessages, rags, customers, events, providers, webhooks):
         resources.include_router(module.router)
     app.include_router(resources)
+    # Whatever else a carrier writes into its query is its own affair.
+    assistance = APIRouter(prefix="/api/v1", dependencies=[Depends(declared_bearer)], responses=PROBLEMS)
+    for module in (assistants, assistant_providers):
+        assistance.include_router(module.router, dependencies=[Depends(refuse_unknown_query)])
+    assistance.include_router(assistant_cxml.router)
+    app.include_router(assistance)
+    app.include_router(answers.router, prefix="/v1.0", dependencies=[Depends(declared_bearer)], responses=PROBLEMS)
     app.include_router(health.router)
     app.include_router(docs.router)
+    app.include_router(call_documents.router)
     app.include_router(media_socket.router)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.callcontrol.documents import PATH as DOCUMENTS_PATH
 from models.customer import Scope as KeyScope
 from models.errors import AicallError, Forbidden, Unauthorized
 from runtime.api.key_ring import Holder, KeyRing
@@ -19,10 +21,19 @@ from runtime.services import Services
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 """Answered without a key. ``/metrics`` holds numbers only; a proxy keeps it inside (``deploy/nginx.conf``)."""
 
+OPEN_FOLDERS = (f"{DOCUMENTS_PATH}/",)
+"""Beginnings of further paths that are answered without a key: what follows is the permission."""
+
 CUSTOMERS_PATH = "/v1.0/customers"
 
 CALLS_PATHS = ("/v1.0/aicalls", "/v1.0/aimessages", "/v1.0/events")
 """What the scope ``calls`` opens."""
+
+ANSWER_PATH = "/v1.0/answer"
+"""Asked by carriers, which have no key: the route itself checks what they have instead. A key opens it too."""
+
+CXML_PATH = re.compile(r"/api/v1/ai-assistants/[^/]+/cxml")
+"""Asked by phone systems, which may show their key in ``X-Cx-Apikey``. It begins calls and holds their secrets."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -34,10 +45,16 @@ def scopes_for(method: str, path: str) -> tuple[KeyScope, ...]:
     """Return the scopes of which a key must have one, the usual one first."""
     if _within(path, CUSTOMERS_PATH):
         return (KeyScope.ADMIN,)
+    if _within(path, ANSWER_PATH) or CXML_PATH.fullmatch(path):
+        return (KeyScope.CALLS, KeyScope.ADMIN)
     of_calls = any(_within(path, prefix) for prefix in CALLS_PATHS)
     if method in _READING:
         return (KeyScope.READ, KeyScope.CALLS, KeyScope.ADMIN) if of_calls else (KeyScope.READ, KeyScope.ADMIN)
     return (KeyScope.CALLS if of_calls else KeyScope.WRITE, KeyScope.ADMIN)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
 def _within(path: str, prefix: str) -> bool:
@@ -57,18 +74,25 @@ class BearerAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
                 holder = await self._holder(scope)
                 _check_scopes(holder, scope["method"], scope["path"])
             except AicallError as error:
-                await problem_of(error, scope["path"])(scope, receive, send)
+                if isinstance(error, Unauthorized) and _within(scope["path"], ANSWER_PATH):
+                    await self._app(scope, receive, send)
+                else:
+                    await problem_of(error, scope["path"])(scope, receive, send)
                 return
-            scope.setdefault("state", {})["customer_id"] = holder.customer_id
+            scope.setdefault("state", {}).update(customer_id=holder.customer_id, api_key_id=holder.key_id)
         await self._app(scope, receive, send)
 
     async def _holder(self, scope: Scope) -> Holder:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        headers = Headers(scope=scope)
+        credentials = headers.get("authorization", "")
+        if not credentials and CXML_PATH.fullmatch(scope["path"]):
+            credentials = f"Bearer {headers.get('x-cx-apikey', '')}"
+        scheme, _, key = credentials.partition(" ")
         holder = await self._keys.holder(key.strip()) if scheme.lower() == "bearer" else None
         if holder is None:
             raise Unauthorized("the API key is missing or wrong")
@@ -87,3 +111,11 @@ def _customer_of(request: Request) -> UUID:
 
 CustomerId = Annotated[UUID, Depends(_customer_of)]
 """A route parameter that receives whose key was shown."""
+
+
+def _key_of(request: Request) -> UUID | None:
+    return cast("UUID | None", request.state.api_key_id)
+
+
+ApiKeyId = Annotated[UUID | None, Depends(_key_of)]
+"""A route parameter that receives which key was shown; None for the operator's."""

@@ -19,9 +19,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.timestamps import parse_timestamp
+from runtime.api.paths import operations_at
 from runtime.api.problem import problem_response
 
-CHANGING = frozenset({"PUT", "DELETE"})
+CHANGING = frozenset({"PUT", "PATCH", "DELETE"})
 """Methods that honour ``If-Match``."""
 
 _PREFIXES = ("/v1.0/", "/api/")
@@ -64,7 +65,7 @@ class ConditionalRequests:
             await self._app(scope, receive, _Tagged(send, headers.get("if-none-match")))
             return
         wanted = headers.get("if-match")
-        if wanted is not None and scope["method"] in CHANGING:
+        if wanted is not None and scope["method"] in CHANGING and _is_taken(scope):
             present = await self._present(scope)
             # What is not there, or cannot be read, is for the route itself to refuse.
             if present is not None:
@@ -129,6 +130,11 @@ class _Tagged:
         await self._send({"type": "http.response.body", "body": body})
 
 
+def _is_taken(scope: Scope) -> bool:
+    """Say whether the path takes the method; whoever asks for another is told which there are, not a condition."""
+    return any(scope["method"].lower() in methods for methods in operations_at(Request(scope)))
+
+
 def _is_document(start: Message) -> bool:
     kind = Headers(raw=start["headers"]).get("content-type", "")
     return start["status"] == HTTPStatus.OK and kind.partition(";")[0].strip() == _JSON
@@ -136,6 +142,8 @@ def _is_document(start: Message) -> bool:
 
 def _tm_update(document: bytes) -> datetime | None:
     fields = json.loads(document)
+    if isinstance(fields, dict) and isinstance(fields.get("data"), dict):
+        fields = {"tm_update": fields["data"].get("updated_at")}
     value = fields.get("tm_update") if isinstance(fields, dict) else None
     return None if value is None else parse_timestamp(value)
 

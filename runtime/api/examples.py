@@ -20,7 +20,34 @@ BY_SCHEMA: Mapping[str, Any] = {
         "instance": "/v1.0/ais",
         "errors": [{"field": "vad_config.stop_secs", "message": "Input should be less than or equal to 30"}],
     },
+    "ErrorBag": {
+        "type": "urn:aicall:problem:unprocessable-entity",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "configuration.phone_number: Phone Number is required",
+        "instance": "/api/v1/ai-assistants",
+        "message": "Phone Number is required",
+        "error": "Unprocessable Entity",
+        "errors": {"configuration.phone_number": ["Phone Number is required"]},
+    },
+    "AiAssistantWrite": {
+        "name": "Sales",
+        "description": "Answers the sales line.",
+        "status": "active",
+        "provider": "retell",
+        "configuration": {"phone_number": "+14155551234"},
+    },
+    "AiAssistantChange": {"name": "Sales", "status": "inactive"},
+    "AssistantReferenceWrite": {"type": "did_number", "key": "+12125551234", "label": "Main line"},
     "FieldProblem": {"field": "vad_config.stop_secs", "message": "Input should be less than or equal to 30"},
+    "Keys": {"digits": "12#"},
+    "MediaConnect": {
+        "url": "wss://203.0.113.10:8089/media/6f1bd7a6-0001",
+        "protocol": "asterisk",
+        "session": "1761245643.0",
+        "from": "+15551230001",
+        "to": "100",
+    },
 }
 """Examples of whole schemas, where one made of the fields would mislead."""
 
@@ -57,6 +84,7 @@ BY_FIELD: Mapping[str, Any] = {
     "tool_calls": [],
     "tool_call_id": "",
     "interrupted": False,
+    "audiosocket_uuid": "6c3d2c1e-8f4b-4a51-9d0e-2b7a90c1f3aa",
     "media_url": "wss://calls.example.com/ws/a1b2c3d4-e5f6-7890-abcd-ef1234567890/TOKEN",
     "key": "aic_a092c5d9632c48d7b70b499f2ca084b1_SECRET",
     "prefix": "aic_a092c5d9632c48d7b70b499f2ca084b1",

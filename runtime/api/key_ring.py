@@ -10,7 +10,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -38,10 +38,12 @@ class Holder:
     Attributes:
         customer_id: The customer.
         scopes: What the key opens.
+        key_id: The key's id; None for the operator's.
     """
 
     customer_id: UUID
     scopes: frozenset[Scope]
+    key_id: UUID | None = field(default=None, compare=False)
 
 
 OPERATOR = Holder(DEFAULT_CUSTOMER_ID, frozenset({Scope.ADMIN}))
@@ -92,7 +94,7 @@ class KeyRing:
         if stored is None or not hmac.compare_digest(digest, stored.key_sha256):
             return None
         await self._note_use(stored)
-        return Holder(stored.key.customer_id, frozenset(stored.key.scopes))
+        return Holder(stored.key.customer_id, frozenset(stored.key.scopes), stored.key.id)
 
     async def _find(self, key_id: UUID) -> StoredKey | None:
         at, stored = self._known.get(key_id, (0.0, None))

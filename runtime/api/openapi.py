@@ -10,6 +10,7 @@ from typing import Any
 
 from runtime.api.auth import OPEN_PATHS, scopes_for
 from runtime.api.conditional import CHANGING
+from runtime.api.error_bag import ErrorBag, is_bagged
 from runtime.api.examples import BY_SCHEMA, example_of
 from runtime.api.problem import MEDIA_TYPE, Problem
 
@@ -50,7 +51,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add to the document what holds for every operation, and examples. Changes and returns it."""
     schemas = document["components"]["schemas"]
     told = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update({**told.pop("$defs", {}), "Problem": told})
+    schemas.update({**told.pop("$defs", {}), "Problem": told, "ErrorBag": ErrorBag.model_json_schema()})
     for path, method, operation in operations(document):
         if path.startswith(_CLOSED):
             _add_scope(path, method, operation)
@@ -59,11 +60,22 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             operation["responses"].setdefault("405", problem("No other method; `Allow` names those that there are."))
         if "requestBody" in operation:
             operation["responses"].update({**_BODY_PROBLEMS, **operation["responses"]})
+        if is_bagged(path):
+            _tell_bags(operation)
         _add_examples(operation, schemas)
     for name, schema in schemas.items():
         if "enum" not in schema:
             schema.setdefault("examples", [BY_SCHEMA.get(name) or example_of(schema, schemas)])
     return document
+
+
+def _tell_bags(operation: dict[str, Any]) -> None:
+    """Name the other schema of problems. The responses are shared with other operations, so they are copied."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ErrorBag"}}}
+    operation["responses"] = {
+        status: {**response, "content": content} if MEDIA_TYPE in response.get("content", {}) else response
+        for status, response in operation["responses"].items()
+    }
 
 
 def _add_scope(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -20,7 +20,9 @@ from models.errors import (
     Changed,
     Conflict,
     Forbidden,
+    InUse,
     InvalidField,
+    InvalidFields,
     LimitReached,
     MediaProtocolError,
     NotFound,
@@ -28,6 +30,7 @@ from models.errors import (
     Unauthorized,
     Unavailable,
 )
+from runtime.api.error_bag import as_bag, is_bagged
 from runtime.api.paths import operations_at
 from runtime.logs import redact
 
@@ -93,6 +96,7 @@ def problem_response(
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
     provider_error: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Make a problem response.
 
@@ -103,6 +107,7 @@ def problem_response(
         errors: The fields that are wrong.
         headers: Further response headers.
         provider_error: Which vendor failed, how, and what to do.
+        extra: Further members of the document.
     """
     phrase = HTTPStatus(status).phrase
     problem = Problem(
@@ -115,23 +120,30 @@ def problem_response(
         provider_error=dict(provider_error) if provider_error else None,
     )
     empty = {name for name, value in (("errors", errors), ("provider_error", provider_error)) if not value}
-    document = problem.model_dump(mode="json", exclude=empty)
+    document = {**problem.model_dump(mode="json", exclude=empty), **(extra or {})}
+    if is_bagged(instance):
+        document = as_bag(document)
     return JSONResponse(document, status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def problem_of(error: AicallError, instance: str) -> JSONResponse:
     """Return the response that an error of the runtime's own tree becomes."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    headers, errors = {}, []
+    headers, errors, extra = {}, [], None
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="aicall"'
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, InvalidField):
-        errors.append(FieldProblem(field=error.field, message=error.message))
-    detail = f"{error.field}: {error.message}" if isinstance(error, InvalidField) else error.message
+        found = error.problems if isinstance(error, InvalidFields) else [(error.field, error.message)]
+        errors += [FieldProblem(field=field, message=message) for field, message in found]
+    if isinstance(error, InUse):
+        extra = {"error": f"Cannot delete {error.kind}", "references": error.references}
+    detail = "; ".join(f"{it.field}: {it.message}" for it in errors) or error.message
     provider = error.public() if isinstance(error, ProviderError) else None
-    return problem_response(status, detail, instance, errors=errors, headers=headers, provider_error=provider)
+    return problem_response(
+        status, detail, instance, errors=errors, headers=headers, provider_error=provider, extra=extra
+    )
 
 
 def install_problem_handlers(app: FastAPI) -> None:

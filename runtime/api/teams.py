@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
 
-from adapters.store.base import GrantKind, MediaGrant
+from adapters.store.base import GrantKind
 from models.errors import InvalidField, NotFound
 from models.team import Team, TeamWrite
 from models.timestamps import NOT_YET
@@ -17,9 +17,9 @@ from runtime.api.auth import CustomerId
 from runtime.api.bodies import StrictRoute
 from runtime.api.conditional import UnchangedSince
 from runtime.api.pages import Listing, Paging, listing
-from runtime.public_url import media_url
+from runtime.media_access import media_access, media_grant
 from runtime.services import CurrentServices, Services
-from runtime.tokens import hash_token, new_token
+from runtime.tokens import new_token
 
 _routes = APIRouter(route_class=StrictRoute)
 
@@ -83,10 +83,9 @@ async def rotate_media_token(
     """
     team = await services.store.get_team(team_id, customer_id=customer_id)
     token = new_token()
-    await services.store.put_grant(MediaGrant(GrantKind.TEAM, team.id, hash_token(token), NOT_YET))
-    return JSONResponse(
-        {"media_url": media_url(request, services.settings, team.id, token)}, headers={"Cache-Control": "no-store"}
-    )
+    await services.store.put_grant(media_grant(services.settings, GrantKind.TEAM, team.id, token, NOT_YET))
+    access = media_access(request, services.settings, team.id, token)
+    return JSONResponse(access, headers={"Cache-Control": "no-store"})
 
 
 async def _check_ais(body: TeamWrite, customer_id: UUID, services: Services) -> None:

@@ -7,21 +7,19 @@ from uuid import UUID, uuid4
 
 from adapters.media.base import Handshake, MediaProtocol
 from adapters.media.registry import choose
-from adapters.media.twilio import TwilioProtocol
-from adapters.media.twilio_signature import verify
 from adapters.store.base import GrantKind, MediaGrant
 from models.ai import Ai
 from models.aicall import Aicall, AicallWrite, AssistanceType, EndReason
 from models.errors import Forbidden, NotFound, Unauthorized
 from models.status import AicallStatus
+from runtime.assistants import routed_grant
+from runtime.auth_gate import gate_of
 from runtime.calls.leases import lease_end
 from runtime.calls.reattach import reattach
 from runtime.calls.roster import Roster, load_roster
 from runtime.ending import end_unattended
 from runtime.services import Services
-from runtime.tokens import verify_token
-
-_SIGNATURE = "x-twilio-signature"
+from runtime.tokens import hash_audiosocket_uuid, verify_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +47,14 @@ async def admit(services: Services, handshake: Handshake, resource_id: str, toke
     Args:
         services: The process.
         handshake: The upgrade request.
-        resource_id: ``{id}`` of the URL: an AIcall, an AI or a team.
+        resource_id: ``{id}`` of the URL: an AIcall, an AI, a team or an AI assistant.
         token: ``{token}`` of the URL.
         owner: Id of this process, which becomes the AIcall's owner.
 
     Raises:
         NotFound: No such AIcall, AI or team.
-        Unauthorized: The token or the signature is wrong.
-        Forbidden: The token has expired.
+        Unauthorized: The token is wrong, or what the phone system must show beside it is missing or wrong.
+        Forbidden: The token has expired, or the AI assistant is inactive.
         Conflict: The AIcall is in use on another connection, or has ended.
         InvalidField: ``protocol=`` names none.
     """
@@ -69,11 +67,49 @@ async def admit(services: Services, handshake: Handshake, resource_id: str, toke
         raise NotFound("aicall", resource_id)
     if not verify_token(token, grant.token_sha256):
         raise Unauthorized("the media token is wrong")
+    _check_expiry(services, grant)
+    name = None if protocol is None else protocol.name
+    gate_of(services.settings).check_connection(handshake, name, services.clock().timestamp())
+    return await admit_granted(services, grant, protocol, owner=owner)
+
+
+async def find_audiosocket_grant(services: Services, uuid: UUID) -> MediaGrant:
+    """Return what a UUID opens that an AudioSocket connection began with.
+
+    Raises:
+        NotFound: It opens nothing.
+        Forbidden: It has expired.
+    """
+    grant = await services.store.find_grant_by_audiosocket(hash_audiosocket_uuid(uuid))
+    if grant is None:
+        # The UUID is a secret, so the error does not carry it.
+        raise NotFound("aicall", "")
+    _check_expiry(services, grant)
+    return grant
+
+
+def _check_expiry(services: Services, grant: MediaGrant) -> None:
     if services.clock() >= grant.tm_expire:
         raise Forbidden("the media token has expired")
-    _check_signature(services, handshake, protocol)
+
+
+async def admit_granted(
+    services: Services, grant: MediaGrant, protocol: type[MediaProtocol] | None, *, owner: str
+) -> Admitted:
+    """Take the AIcall that a connection is for, or make it, once whoever connects has shown what it must.
+
+    Args:
+        services: The process.
+        grant: What it may open.
+        protocol: What it speaks, or None when the first message has to show it.
+        owner: Id of this process, which becomes the AIcall's owner.
+
+    Raises:
+        NotFound: No such AIcall, AI or team.
+        Conflict: The AIcall is in use on another connection, or has ended.
+    """
     if grant.kind is GrantKind.AICALL:
-        return await _claim(services, grant.resource_id, owner, protocol)
+        return await admit_aicall(services, grant.resource_id, protocol, owner=owner)
     aicall, ai, roster = await _new_aicall(services, grant)
     await services.store.create_aicall(aicall, owner=owner, tm_lease=lease_end(services))
     services.metrics.status_moved(aicall.status)
@@ -81,20 +117,35 @@ async def admit(services: Services, handshake: Handshake, resource_id: str, toke
 
 
 async def _new_aicall(services: Services, grant: MediaGrant) -> tuple[Aicall, Ai, Roster | None]:
-    """Make the AIcall of a connection to an AI's or a team's long-lived URL."""
-    now = services.clock()
-    if grant.kind is GrantKind.TEAM:
-        team = await services.store.get_team(grant.resource_id, customer_id=None)
+    """Make the AIcall of a connection to the long-lived URL of an AI, a team or an AI assistant."""
+    now, kind, resource_id = services.clock(), grant.kind, grant.resource_id
+    if kind is GrantKind.ASSISTANT:
+        kind, resource_id = await routed_grant(services, resource_id)
+    if kind is GrantKind.TEAM:
+        team = await services.store.get_team(resource_id, customer_id=None)
         roster = await load_roster(services, team)
         ai = roster.ai_of(team.start_member_id)
         body = AicallWrite(assistance_type=AssistanceType.TEAM, assistance_id=team.id)
         return Aicall.create(body, ai, id=uuid4(), now=now, team=team), ai, roster
-    ai = await services.store.get_ai(grant.resource_id, customer_id=None)
+    ai = await services.store.get_ai(resource_id, customer_id=None)
     return Aicall.create(AicallWrite(assistance_id=ai.id), ai, id=uuid4(), now=now), ai, None
 
 
-async def _claim(services: Services, aicall_id: UUID, owner: str, protocol: type[MediaProtocol] | None) -> Admitted:
-    """Take the AIcall last of all: whatever failed after that would leave it to nobody."""
+async def admit_aicall(
+    services: Services, aicall_id: UUID, protocol: type[MediaProtocol] | None, *, owner: str
+) -> Admitted:
+    """Take an AIcall, last of all: whatever failed after that would leave it to nobody.
+
+    Args:
+        services: The process.
+        aicall_id: Which one.
+        protocol: What its connection speaks, or None when the first message has to show it.
+        owner: Id of this process, which becomes the AIcall's owner.
+
+    Raises:
+        NotFound: No such AIcall, or its AI was deleted.
+        Conflict: It is in use on another connection, or has ended.
+    """
     store = services.store
     found = await store.get_aicall(aicall_id, customer_id=None)
     try:
@@ -119,16 +170,3 @@ async def _assistance(services: Services, aicall: Aicall) -> tuple[Ai, Roster | 
     team = await store.get_team(aicall.assistance_id, customer_id=aicall.customer_id)
     roster = await load_roster(services, team)
     return roster.ai_of(roster.member_id(aicall.current_member_id)), roster
-
-
-def _check_signature(services: Services, handshake: Handshake, protocol: type[MediaProtocol] | None) -> None:
-    secret = services.settings.twilio_auth_token.get_secret_value()
-    if not secret:
-        return
-    signature = handshake.headers.get(_SIGNATURE)
-    if signature is not None:
-        if not verify(secret, handshake.url, signature):
-            raise Unauthorized("the X-Twilio-Signature does not fit this URL")
-    elif protocol is None or protocol is TwilioProtocol:
-        # One that does not say what it speaks may turn out to be Twilio's, and then it would be accepted already.
-        raise Unauthorized("the X-Twilio-Signature is missing, and no other protocol is named")

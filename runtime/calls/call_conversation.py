@@ -19,6 +19,7 @@ from runtime.calls.call_records import CallRecords
 from runtime.calls.call_settings import conversation_settings
 from runtime.calls.call_team import make_team_conversation
 from runtime.calls.call_tools import CallToolHost
+from runtime.calls.caller_leg import CallerLeg
 from runtime.calls.roster import Roster
 from runtime.knowledge import knowledge_of
 from runtime.services import Services
@@ -39,6 +40,7 @@ class Conversing:
         variables: What is known of the call.
         past: What was said before, oldest first; None for a conversation that begins.
         team: Its team; None for an AI alone.
+        caller: The caller's leg; None where nothing is known of it.
     """
 
     aicall: Aicall
@@ -49,6 +51,7 @@ class Conversing:
     variables: Mapping[str, str]
     past: Sequence[Message] | None
     team: Roster | None = None
+    caller: CallerLeg | None = None
 
 
 class ConversationMaker(Protocol):
@@ -80,6 +83,7 @@ def make_conversation(services: Services, what: Conversing) -> tuple[Conversatio
             line=what.line,
             variables=variables,
             past=past,
+            caller=what.caller,
         )
     vad = aicall.ai_vad_config or ai.effective_vad
     voice = make_voice_services(
@@ -93,7 +97,8 @@ def make_conversation(services: Services, what: Conversing) -> tuple[Conversatio
         environ=services.environ,
         circuits=services.circuits,
     )
-    host = CallToolHost(services, aicall, what.records, variables, knowledge_of(services.store, services.knowledge, ai))
+    knowledge = knowledge_of(services.store, services.knowledge, ai)
+    host = CallToolHost(services, aicall, what.records, variables, knowledge, caller=what.caller)
     tools = Toolset(ai, aicall.options, host, what.records.tool_called)
     conversation = Conversation(
         voice,

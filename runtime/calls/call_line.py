@@ -55,6 +55,20 @@ class CallLine:
         """Whether audio may be sent now."""
         return self._socket is None or self._socket.has_room
 
+    @property
+    def sends_dtmf(self) -> bool:
+        """Whether `send_dtmf` sends anything now."""
+        return self._socket is not None and self._capabilities().dtmf_out
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Send digits to the far end.
+
+        Raises:
+            InvalidField: Something beside ``0-9 * # A-D``.
+        """
+        if self._socket is not None:
+            await self._socket.send_dtmf(digits)
+
     async def play(self, pcm: bytes) -> None:
         """Send one frame of audio."""
         if self._socket is not None:

@@ -173,6 +173,14 @@ class CallSocket:
         """Tell the phone system to drop what it has not played."""
         await self._send(self.protocol.send_clear())
 
+    async def send_dtmf(self, digits: str) -> None:
+        """Send digits to the far end, where the protocol can.
+
+        Raises:
+            InvalidField: Something beside ``0-9 * # A-D``.
+        """
+        await self._send(self.protocol.send_dtmf(digits))
+
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye in the protocol's own way and close. Bounded; never raises."""
         if self.started:

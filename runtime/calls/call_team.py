@@ -18,6 +18,7 @@ from pipelines.voice_services import make_team_services, plan_voice
 from runtime.calls.call_records import CallRecords
 from runtime.calls.call_settings import conversation_settings
 from runtime.calls.call_tools import CallToolHost
+from runtime.calls.caller_leg import CallerLeg
 from runtime.calls.roster import Roster
 from runtime.knowledge import knowledge_of
 from runtime.services import Services
@@ -33,6 +34,7 @@ def make_team_conversation(
     line: MediaSink,
     variables: Mapping[str, str],
     past: Past | None,
+    caller: CallerLeg | None = None,
 ) -> tuple[Conversation, VoiceServices]:
     """Make the conversation of a team, with the member that has the call; nothing of the others is made yet.
 
@@ -45,6 +47,7 @@ def make_team_conversation(
         line: Where the bot's audio goes.
         variables: What is known of the call.
         past: What was said before; None for a conversation that begins.
+        caller: The caller's leg; None where nothing is known of it.
 
     Raises:
         InvalidField: That member's AI names what cannot be used here.
@@ -65,7 +68,7 @@ def make_team_conversation(
         for member in roster.present()
     }
     may_speculate = all(plan.may_speculate for plan in plans.values())
-    host = CallToolHost(services, aicall, records, variables)
+    host = CallToolHost(services, aicall, records, variables, caller=caller)
     hosts: dict[UUID, CallToolHost] = {}
     members: dict[UUID, CallMember] = {}
     for member in roster.present():

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from adapters.callcontrol.base import Leg
 from models.aicall import Aicall, EndReason
 from pipelines.conversation.conversation import Conversation
 from pipelines.tools.host import KnowledgeSearch, ToolDesk
 from runtime.calls.call_records import CallRecords
+from runtime.calls.caller_leg import CallerLeg
 from runtime.services import Services
 
 _MESSAGES = 100
@@ -24,6 +26,7 @@ class CallToolHost:
         records: Where to record what tools do.
         variables: What is known of the call already.
         knowledge: The knowledge base of the AI; None when there is none.
+        caller: The caller's leg; None where nothing is known of it.
     """
 
     def __init__(
@@ -33,12 +36,15 @@ class CallToolHost:
         records: CallRecords,
         variables: Mapping[str, str],
         knowledge: KnowledgeSearch | None = None,
+        *,
+        caller: CallerLeg | None = None,
     ) -> None:
         self._services = services
         self._aicall = aicall
         self._records = records
         self._variables = dict(variables)
         self._knowledge = knowledge
+        self._caller = caller
         self._conversation: Conversation | None = None
 
     def beside(self, knowledge: KnowledgeSearch | None) -> CallToolHost:
@@ -47,7 +53,7 @@ class CallToolHost:
         Args:
             knowledge: That member's knowledge base; None when there is none.
         """
-        other = CallToolHost(self._services, self._aicall, self._records, {}, knowledge)
+        other = CallToolHost(self._services, self._aicall, self._records, {}, knowledge, caller=self._caller)
         other._variables = self._variables
         return other
 
@@ -69,6 +75,21 @@ class CallToolHost:
     def desk(self) -> ToolDesk:
         """The process's connections to the outside."""
         return self._services.tools
+
+    @property
+    def leg(self) -> Leg | None:
+        """The caller's leg at the phone system."""
+        return None if self._caller is None else self._caller.leg
+
+    def parting(self, reason: EndReason) -> None:
+        """Say that the phone system is asked for something that takes the caller away."""
+        if self._caller is not None:
+            self._caller.parting(reason)
+
+    def parted(self, *, done: bool) -> None:
+        """Say whether it did as it was asked."""
+        if self._caller is not None:
+            self._caller.parted(done=done)
 
     @property
     def knowledge(self) -> KnowledgeSearch | None:

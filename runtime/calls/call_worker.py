@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from loguru import logger
 
@@ -27,9 +28,10 @@ from adapters.media.base import (
 )
 from adapters.store.life.contract import LifeStep
 from models.aicall import EndReason
-from models.errors import InvalidField, MediaProtocolError, ProviderError
+from models.errors import Conflict, InvalidField, MediaProtocolError, ProviderError
 from models.event import status_event_type
 from models.status import AicallStatus
+from models.usage import Usage
 from pipelines.conversation.conversation import Conversation
 from pipelines.meter import Meter
 from runtime.calls.admission import Admitted
@@ -39,10 +41,11 @@ from runtime.calls.call_line import CallLine
 from runtime.calls.call_listener import CallListener
 from runtime.calls.call_records import CallRecords
 from runtime.calls.call_socket import Disconnected
+from runtime.calls.caller_leg import CallerLeg
 from runtime.calls.close_codes import close_code
 from runtime.calls.life import CallLife, Phase, Step, Trigger
 from runtime.calls.put_in import put_in_waiting
-from runtime.calls.spend import set_limit
+from runtime.calls.spend import load_usage, set_limit
 from runtime.services import Services
 
 _STORE_OUTAGE_S = 60.0
@@ -82,6 +85,7 @@ class CallWorker:
         self._end: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._line = CallLine()
+        self._caller = CallerLeg(self._aicall, services.tools.control)
         self._meter = Meter()
         self._attachment: Attachment | None = attachment
         self._conversation: Conversation | None = None
@@ -132,6 +136,24 @@ class CallWorker:
         """Put in what others say in the call. What comes while it is on hold waits until it goes on."""
         if self._conversation is not None and self._life.phase is Phase.RUNNING:
             await put_in_waiting(self._services.store, self._aicall.id, self._conversation)
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Send digits to the caller's side: in the stream where its protocol can, else by the phone system.
+
+        Args:
+            digits: ``0-9 * # A-D``, and ``w`` for half a second of pause, which streams do not have.
+
+        Raises:
+            Conflict: Neither can.
+            InvalidField: Names ``digits``: they are none, or too many.
+            ToolFailed: The phone system refused, or cannot be reached.
+        """
+        if self._line.sends_dtmf:
+            await self._line.send_dtmf(digits.replace("w", ""))
+        elif self._caller.can_send_dtmf():
+            await self._caller.send_dtmf(digits, str(uuid4()))
+        else:
+            raise Conflict("the phone system of this AIcall takes no digits")
 
     def taken(self) -> None:
         """Let go of the call: another process runs the AIcall now."""
@@ -194,6 +216,7 @@ class CallWorker:
 
     async def _connect(self, attachment: Attachment, started: Started) -> None:
         """Lead the conversation, a new one or the one so far, over this connection."""
+        self._caller.began(attachment.socket, attachment.handshake, started)
         if self._conversation is not None and self._line.fits(attachment.socket):
             self._line.connect(attachment.socket)
             self._media_back()
@@ -206,6 +229,8 @@ class CallWorker:
         if self._life.phase is not Phase.OPENING:
             await self.settled()
             past = await stored_past(self._services, self._aicall)
+            if self._meter.usage == Usage():
+                await load_usage(self._services, self._aicall.id, self._meter)
         limit_s = await self._time_left_s()
         self._line.connect(attachment.socket)
         what = Conversing(
@@ -217,6 +242,7 @@ class CallWorker:
             self._variables(attachment, started),
             past,
             self._admitted.team,
+            self._caller,
         )
         await set_limit(self._services, self._aicall.customer_id, self._meter)
         conversation, voice = self._make(self._services, what)
@@ -249,14 +275,15 @@ class CallWorker:
         return limit_s
 
     def _variables(self, attachment: Attachment, started: Started) -> dict[str, str]:
-        query = attachment.handshake.query
+        # Who drops the query of its URL is told the same by parameters of the stream.
+        said = {**started.parameters, **attachment.handshake.query}
         return {
             **started.parameters,
             "aicall.id": str(self._aicall.id),
             "call.id": started.call_id,
-            "call.session": query.get("session", started.call_id),
-            "call.from": query.get("from", started.from_),
-            "call.to": query.get("to", started.to),
+            "call.session": said.get("session", started.call_id),
+            "call.from": said.get("from", started.from_),
+            "call.to": said.get("to", started.to),
         }
 
     async def _converse(self, conversation: Conversation) -> None:
@@ -275,7 +302,10 @@ class CallWorker:
         finally:
             reading.cancel()
             await asyncio.wait({reading})
-        if reading.cancelled():
+        asked_for = await self._caller.why()
+        if asked_for is not None:
+            self.end(asked_for)
+        elif reading.cancelled():
             await self._lose(attachment, attachment.broken.result())
         elif reading.result():
             await self._lose(attachment, EndReason.HANGUP)
@@ -336,6 +366,8 @@ class CallWorker:
             return
         self._attachment = None
         self._line.disconnect()
+        # Another process may go on from there.
+        self._records.used(self._meter)
         if self._life.detached:
             # It was not back yet: the time that it has runs on.
             self._record(LifeStep(None, self._tm_media, self._life.held))
@@ -466,6 +498,11 @@ class CallWorker:
 
     async def _release(self, reason: EndReason, deadline_s: float) -> None:
         conversation, conversing = self._conversation, self._conversing
+        # Beside the rest, since phone systems take their time; and before the socket closes, by which some go on with
+        # what stands after the stream.
+        hanging_up: set[asyncio.Task[None]] = set()
+        if self._caller.is_to_be_hung_up(reason):
+            hanging_up.add(asyncio.get_running_loop().create_task(self._caller.hang_up()))
         if conversation is not None:
             early = conversation.early_answers
             self._services.metrics.answered_early(kept=early.kept, discarded=early.discarded)
@@ -480,6 +517,11 @@ class CallWorker:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=deadline_s / 4)
+        if hanging_up:
+            _, late = await asyncio.wait(hanging_up, timeout=deadline_s / 4)
+            for task in late:
+                logger.warning("aicall {}: the phone system takes too long to hang the caller up", self._aicall.id)
+                task.cancel()
         if self._attachment is not None:
             await self._attachment.close(*close_code(reason))
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from adapters.store.life.contract import LifeRequest, Tenure
 from models.aicall import Aicall, EndReason, ReferenceType
-from models.errors import Conflict, Unavailable
+from models.errors import Conflict, ToolFailed, Unavailable
 from models.status import AicallStatus, is_final
 from runtime.ending import end_unattended
 from runtime.services import Services
@@ -73,6 +73,30 @@ async def end_aicall(services: Services, aicall: Aicall, reason: EndReason) -> A
     if not tenure.alive(services.clock()):
         return await end_unattended(services, aicall.id, reason)
     return await _ask(services, aicall.id, LifeRequest.TERMINATE)
+
+
+async def send_dtmf(services: Services, aicall: Aicall, digits: str) -> None:
+    """Send digits to the caller's side of a call.
+
+    Args:
+        services: The process.
+        aicall: The AIcall.
+        digits: ``0-9 * # A-D``, and ``w`` for half a second of pause.
+
+    Raises:
+        Conflict: The call does not progress, another process runs it, or nothing of it can send digits.
+        InvalidField: Names ``digits``: they are none, or too many.
+        Unavailable: The phone system refused, or cannot be reached.
+    """
+    if aicall.status is not AicallStatus.PROGRESSING or aicall.reference_type is not ReferenceType.CALL:
+        raise Conflict(f"the AIcall is a {aicall.reference_type} and {aicall.status}; digits need a call in progress")
+    call = services.live_calls.get(aicall.id)
+    if call is None:
+        raise Conflict("the AIcall runs in another process of this server, and only that one can send digits")
+    try:
+        await call.send_dtmf(digits)
+    except ToolFailed as error:
+        raise Unavailable(f"the digits were not sent: {error.message}") from None
 
 
 def _check(status: AicallStatus, request: LifeRequest) -> None:

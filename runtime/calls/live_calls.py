@@ -39,6 +39,18 @@ class LiveCall(Protocol):
     async def take_messages(self) -> None:
         """Put in what others say in the call. What comes while it is on hold waits until it goes on."""
 
+    async def send_dtmf(self, digits: str) -> None:
+        """Send digits to the caller's side.
+
+        Args:
+            digits: ``0-9 * # A-D``, and ``w`` for half a second of pause.
+
+        Raises:
+            Conflict: Neither its media protocol nor its phone system can.
+            InvalidField: Names ``digits``: they are none, or too many.
+            ToolFailed: The phone system refused, or cannot be reached.
+        """
+
     def taken(self) -> None:
         """Let go of the call: another process runs the AIcall now."""
 

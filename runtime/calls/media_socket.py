@@ -1,4 +1,7 @@
-"""``/ws/{id}/{token}``: where phone systems connect (design section 2, "Media")."""
+"""``/ws/{id}/{token}``: where phone systems connect (design section 2, "Media").
+
+``/ws/{id}/{token}/{protocol}`` is the same with ``protocol=``, for those that drop the query of a URL (Twilio).
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,21 @@ router = APIRouter()
 
 
 @router.websocket("/ws/{resource_id}/{token}")
-async def media_socket(socket: WebSocket, resource_id: str, token: str) -> None:
+@router.websocket("/ws/{resource_id}/{token}/{protocol}")
+async def media_socket(socket: WebSocket, resource_id: str, token: str, protocol: str = "") -> None:
     """Conduct one call. What may not connect is refused with a problem document before the upgrade."""
     services = services_of(socket)
     try:
-        await conduct(services, socket, _handshake(services, socket), resource_id, token)
+        await conduct(services, socket, _handshake(services, socket, protocol), resource_id, token)
     except AicallError as error:
         await _refuse(socket, error)
 
 
-def _handshake(services: Services, socket: WebSocket) -> Handshake:
+def _handshake(services: Services, socket: WebSocket, protocol: str) -> Handshake:
     return Handshake(
         url=dialled_url(socket, services.settings),
         path=socket.url.path,
-        query=dict(socket.query_params),
+        query={**socket.query_params, **({"protocol": protocol} if protocol else {})},
         headers={name.lower(): value for name, value in socket.headers.items()},
         subprotocols=tuple(socket.scope.get("subprotocols", ())),
     )

@@ -150,7 +150,7 @@ async def _call(api: Api, script: Script, console: Console) -> _Outcome:
     try:
         leg = CallLeg("demo", "demo", sample_rate_hz=SAMPLE_RATE_HZ, from_="+15551230001", to="+15551230002")
         caller = Caller(ListeningPhone(leg, view.bot_audio), script, keep_audio=True)
-        record = await place_call(Line(aicall["media_url"], subprotocol=ListeningPhone.subprotocol), caller)
+        record = await place_call(Line(aicall["media_url"]), caller)
         # The last ones are on their way still. If they never come, the verdict says so.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_EVENTS_TIMEOUT_S):

@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 
 from adapters.media.base import Message
 from runtime.replay.caller import Caller
-from runtime.replay.link import Link, open_link
+from runtime.replay.link import CallLink, open_link
 from runtime.replay.metronome import Metronome
 from runtime.replay.record import CallRecord, Failure, FailureKind
+from runtime.replay.tcp_link import SCHEME, open_tcp_link
 
 _MAX_DETAIL_CHARS: Final = 200
 
@@ -27,9 +29,8 @@ class Line:
     """How to reach the far end.
 
     Attributes:
-        url: Media URL, ``ws://`` or ``wss://``.
+        url: Media URL, ``ws://`` or ``wss://``; ``tcp://HOST:PORT/UUID`` for AudioSocket.
         headers: Extra headers of the upgrade request, as a phone system may sign it.
-        subprotocol: WebSocket subprotocol to offer, or None.
         tls: Context for ``wss://``, shared by all calls since making one takes 20 ms; None for the default one.
         connect_timeout_s: Longest wait for the accepted WebSocket, seconds.
         stall_timeout_s: Longest time that the far end may not read, seconds.
@@ -38,7 +39,6 @@ class Line:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    subprotocol: str | None = None
     tls: ssl.SSLContext | None = None
     connect_timeout_s: float = 10.0
     stall_timeout_s: float = 10.0
@@ -73,13 +73,7 @@ async def place_call(
     clock = asyncio.get_running_loop().time
     dialled_s = clock()
     try:
-        link = await open_link(
-            line.url,
-            headers=line.headers,
-            subprotocol=line.subprotocol,
-            tls=line.tls,
-            timeout_s=line.connect_timeout_s,
-        )
+        link = await _open(line, caller)
     except InvalidStatus as error:
         caller.fail(Failure(FailureKind.REFUSED, _refusal(error.response)))
         return caller.record
@@ -98,6 +92,22 @@ async def place_call(
     return caller.record
 
 
+async def _open(line: Line, caller: Caller) -> CallLink:
+    if line.url.startswith(f"{SCHEME}:"):
+        return await open_tcp_link(line.url, timeout_s=line.connect_timeout_s)
+    client = caller.client
+    url = line.url
+    if client.query:
+        url += ("&" if "?" in url else "?") + urlencode(client.query)
+    return await open_link(
+        url,
+        headers={**client.headers, **line.headers},
+        subprotocol=client.subprotocol,
+        tls=line.tls,
+        timeout_s=line.connect_timeout_s,
+    )
+
+
 class _Beat:
     """Drives one caller: a callback of the event loop for each frame and for each message, and no task.
 
@@ -106,7 +116,7 @@ class _Beat:
         over: Done when the call is; holds what went wrong in the harness itself.
     """
 
-    def __init__(self, link: Link, caller: Caller, metronome: Metronome, stall_timeout_s: float) -> None:
+    def __init__(self, link: CallLink, caller: Caller, metronome: Metronome, stall_timeout_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self.opened_s = self._loop.time()
         self.over: asyncio.Future[None] = self._loop.create_future()

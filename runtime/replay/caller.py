@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adapters.media.base import Message
+from adapters.media.base import MarkPolicy, Message
 from adapters.media.clients.base import Clear, ClientEvent, Dtmf, Hangup, Mark, MediaClient, PlayAudio
 from adapters.media.playout import PlayoutBuffer
+from adapters.media.registry import PROTOCOLS
 from models.errors import MediaProtocolError
 from runtime.replay.activity import ActivityTracker
 from runtime.replay.record import FRAME_MS, CallRecord, Failure, FailureKind, HeardAudio, Tracks
@@ -57,6 +58,7 @@ class Caller:
         )
         self.done = False
         self._client = client
+        self._echoes_flushed = PROTOCOLS[client.name].capabilities.marks is MarkPolicy.ECHOED
         self._playout = PlayoutBuffer(rate_hz)
         self._ear = ActivityTracker(rate_hz)
         self._runner = ScriptRunner(script, self._ear, rate_hz, noise=noise, hold_ms=hold_ms)
@@ -64,6 +66,11 @@ class Caller:
         self._on_progress = on_progress
         self._turns = 0
         self.record.turns = self._runner.turns
+
+    @property
+    def client(self) -> MediaClient:
+        """The phone system through which they call."""
+        return self._client
 
     def opening(self) -> list[Message]:
         """The messages that open the media stream."""
@@ -158,8 +165,11 @@ class Caller:
                 self._playout.mark(name)
             case Clear():
                 messages = self._hear(now_ms)
-                for name in self._playout.clear(now_ms / 1000):
-                    messages += self._client.send_mark_reached(name)
+                messages += self._client.send_cleared()
+                pending = self._playout.clear(now_ms / 1000)
+                if self._echoes_flushed:
+                    for name in pending:
+                        messages += self._client.send_mark_reached(name)
                 self._ear.cut()
                 record.clears_ms.append(now_ms)
                 self._runner.cleared(now_ms)

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from adapters.media.clients.audiosocket import AudioSocketClient
 from adapters.media.registry import CLIENTS
 from models.errors import InvalidField
 from runtime.replay.answers import judge_answers
@@ -26,6 +27,7 @@ from runtime.replay.report import failures_of, report_of
 from runtime.replay.report_html import report_page
 from runtime.replay.script import AwaitReply
 from runtime.replay.server_load import ServerWatch
+from runtime.replay.tcp_link import uuid_of
 from runtime.replay.thresholds import ANSWER_METRICS, SERVER_METRICS, Rule, judge, parse_rule
 from runtime.replay.utterance import Utterance, load_utterance
 
@@ -84,7 +86,7 @@ def replay_command(
     """Replay caller audio in real time over one or many calls, and report what the callers heard."""
     console = Console(stderr=True)
     try:
-        _check_url(url)
+        _check_url(url, protocol)
         _check_folders(json_file, html_file)
         rules = _rules(
             fail_if or [], expected=bool(expect), judged=bool(expect) or check_speech, watched=pid is not None
@@ -192,7 +194,10 @@ def _text(file: Path) -> str:
         raise InvalidField(str(file), "cannot be read as UTF-8 text") from error
 
 
-def _check_url(url: str) -> None:
+def _check_url(url: str, protocol: str) -> None:
+    if protocol == AudioSocketClient.name:
+        uuid_of(url)
+        return
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0

@@ -48,6 +48,19 @@ class Listener(Protocol):
         """Note that the far end closed, or that the connection broke (no code). Not called after `Link.hang_up`."""
 
 
+class CallLink(Protocol):
+    """What a call needs of its connection."""
+
+    def listen(self, listener: Listener) -> None:
+        """Hand over what comes, what has come already first."""
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Write messages; nothing once either side has closed."""
+
+    async def hang_up(self, timeout_s: float) -> None:
+        """Close in order; cut the connection off when the far end takes too long."""
+
+
 class Link(asyncio.BufferedProtocol):
     """One connection, from the upgrade request to the closed socket. Made by `open_link`."""
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
-from adapters.media.clients.base import CallLeg
+from adapters.media.clients.audiosocket import AudioSocketClient
+from adapters.media.clients.base import CallLeg, MediaClient
 from adapters.media.registry import client_by_name
 from models.errors import InvalidField
 from runtime.replay.answers import Answer
@@ -23,8 +25,9 @@ from runtime.replay.metronome import Metronome
 from runtime.replay.record import CallRecord
 from runtime.replay.script import AwaitHangup, Dial, Say, Script, again
 from runtime.replay.server_load import ServerSample, ServerWatch
+from runtime.replay.tcp_link import uuid_of
 
-RATES_HZ: Mapping[str, int] = {"plain": 16_000}
+RATES_HZ: Mapping[str, int] = {"plain": 16_000, "voipbin": 16_000}
 """Rate at which the harness speaks a protocol, Hz; 8000 where nothing stands here."""
 
 SPEECH_BYTES: Final = 256_000_000
@@ -187,12 +190,11 @@ async def run_plan(
     """
     beginnings_s = plan.beginnings_s()
     _check_hold(plan)
-    client = client_by_name(plan.protocol)
     require_leg(plan.protocol, plan.sample_rate_hz)
+    client = _client_of(plan)
     line = Line(
         plan.url,
         headers=plan.headers,
-        subprotocol=client.subprotocol,
         tls=ssl.create_default_context() if plan.url.startswith("wss:") else None,
         connect_timeout_s=plan.connect_timeout_s,
     )
@@ -257,6 +259,13 @@ def _check_hold(plan: Plan) -> None:
         raise InvalidField("hold", "the callers have nothing to say or key again")
     if any(isinstance(step, AwaitHangup) for step in plan.script):
         raise InvalidField("hold", "a call that waits for the hang-up cannot be held")
+
+
+def _client_of(plan: Plan) -> Callable[[CallLeg], MediaClient]:
+    if plan.protocol == AudioSocketClient.name:
+        # Its URL is not that of a request: what opens the call is the first thing that is sent.
+        return partial(AudioSocketClient, uuid=uuid_of(plan.url))
+    return client_by_name(plan.protocol)
 
 
 def _leg(sample_rate_hz: int, from_: str = "", to: str = "") -> CallLeg:

@@ -7,11 +7,14 @@ import contextlib
 import math
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from runtime.calls.audiosocket_door import AudioSocketDoor
 from runtime.services import Services
 from runtime.supervisor.placement import Load
 
@@ -46,19 +49,22 @@ class Entrance:
         self._loop = asyncio.get_running_loop()
         self._server: uvicorn.Server | None = None
         self._services: Services | None = None
+        self._door: AudioSocketDoor | None = None
+        self._http_port = urlsplit(base_url).port
         self._received = 0
         self._undecided: dict[int, asyncio.TimerHandle] = {}
         self._entering: set[asyncio.Task[Any]] = set()
         self._retiring = False
 
-    def open(self, server: uvicorn.Server, services: Services) -> None:
+    def open(self, server: uvicorn.Server, services: Services, door: AudioSocketDoor) -> None:
         """Take in connections from now on.
 
         Args:
             server: It has started, and listens to nothing itself.
             services: What it serves with.
+            door: Where those go that came on another port than that of HTTP.
         """
-        self._server, self._services = server, services
+        self._server, self._services, self._door = server, services, door
         services.capacity.is_shared(lambda: self.room_elsewhere)
 
     def close(self) -> None:
@@ -121,7 +127,7 @@ class Entrance:
             return False
         kind = self._server.config.http_protocol_class
         connections = self._server.server_state.connections
-        return bool(self._entering) or any(isinstance(it, kind) for it in connections)
+        return bool(self._entering or self._undecided) or any(isinstance(it, kind) for it in connections)
 
     @property
     def has_undecided(self) -> bool:
@@ -137,16 +143,22 @@ class Entrance:
         return {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
 
     async def _enter(self, server: uvicorn.Server, connection: socket.socket, number: int) -> None:
-        protocol: Callable[..., asyncio.Protocol] = server.config.http_protocol_class
-        state = {**server.lifespan.state, _CONNECTION: number}
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: protocol(config=server.config, server_state=server.server_state, app_state=state), connection
-            )
+            await self._loop.connect_accepted_socket(self._protocol(server, connection, number), connection)
         except OSError:
             # Its other end is gone already.
             connection.close()
             self._decided(number)
+
+    def _protocol(
+        self, server: uvicorn.Server, connection: socket.socket, number: int
+    ) -> Callable[[], asyncio.BaseProtocol]:
+        """Return what makes the connection's protocol, which the port shows on which it came."""
+        if self._door is not None and connection.getsockname()[1] != self._http_port:
+            return partial(self._door.connection, partial(self._decided, number), self._on_change)
+        kind: Callable[..., asyncio.Protocol] = server.config.http_protocol_class
+        state = {**server.lifespan.state, _CONNECTION: number}
+        return partial(kind, config=server.config, server_state=server.server_state, app_state=state)
 
     def _decided(self, number: int) -> None:
         timer = self._undecided.pop(number, None)

@@ -23,7 +23,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 
 from models.errors import InvalidField
 from runtime.api_key import load_or_create_api_key
-from runtime.listener import STOP_SIGNALS, base_url, listening_socket, received_signals, tell_new_key
+from runtime.listener import (
+    STOP_SIGNALS,
+    audiosocket_listener,
+    base_url,
+    listening_socket,
+    received_signals,
+    tell_new_key,
+)
 from runtime.settings import Settings
 from runtime.supervisor.channel import Channel, Message
 from runtime.supervisor.exposition import merge
@@ -107,7 +114,7 @@ class Supervisor:
         self._children: dict[int, _Child] = {}
         self._unborn: set[int] = set()
         self._homeless: deque[socket.socket] = deque()
-        self._listener: socket.socket | None = None
+        self._listeners: tuple[socket.socket, ...] = ()
         self._url = ""
         self._accepting = False
         self._turns = itertools.count(1)
@@ -118,16 +125,17 @@ class Supervisor:
         self._scrape_ids = itertools.count(1)
         self._metrics = _Metrics(self._fleet)
 
-    async def run(self, listener: socket.socket) -> int:
+    async def run(self, listener: socket.socket, *further: socket.socket) -> int:
         """Serve until told to stop.
 
         Args:
-            listener: It listens; the supervisor closes it.
+            listener: It listens for HTTP; the supervisor closes it.
+            further: These listen too, for what a worker tells apart by the port; the supervisor closes them.
 
         Returns:
             The exit code: 0 after a drain, else that of the worker that could not start, or 1.
         """
-        self._listener, self._url = listener, base_url(listener)
+        self._listeners, self._url = (listener, *further), base_url(listener)
         with received_signals((*STOP_SIGNALS, signal.SIGHUP)) as signals:
             listening = asyncio.create_task(self._obey(signals), name="signals")
             try:
@@ -276,7 +284,7 @@ class Supervisor:
 
     def _look_at_the_port(self) -> None:
         """Accept while somebody can serve; else let who calls wait, or, when the server ends, go."""
-        if self._listener is None:
+        if not self._listeners:
             return
         if self._fleet.mood is Mood.OPENING:
             return
@@ -286,34 +294,38 @@ class Supervisor:
             for connection in homeless:
                 self._hand_over(connection)
         if takers and not self._accepting:
-            self._loop.add_reader(self._listener, self._accept)
+            for listener in self._listeners:
+                self._loop.add_reader(listener, self._accept, listener)
             self._accepting = True
         elif not takers and self._accepting:
-            self._loop.remove_reader(self._listener)
-            self._accepting = False
+            self._stop_reading()
         if not takers and self._fleet.mood is not Mood.SERVING:
             self._stop_accepting()
 
     def _stop_accepting(self) -> None:
-        if self._listener is not None:
-            self._loop.remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
-            self._accepting = False
+        self._stop_reading()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = ()
         while self._homeless:
             self._homeless.popleft().close()
 
-    def _accept(self) -> None:
+    def _stop_reading(self) -> None:
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+        self._accepting = False
+
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(_AT_ONCE):
-            if self._listener is None:
+            if not self._listeners:
                 return
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 logger.error("cannot accept connections: {}", error.strerror or error)
-                self._loop.remove_reader(self._listener)
+                self._loop.remove_reader(listener)
                 self._loop.call_later(_ACCEPT_AGAIN_S, self._accept_again)
                 return
             self._hand_over(connection)
@@ -436,7 +448,8 @@ async def supervise(settings: Settings, given: Mapping[str, Any], stdout: TextIO
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Once, before anybody else looks for it.
     tell_new_key(load_or_create_api_key(settings))
-    with listening_socket(settings) as listener:
-        code = await Supervisor(settings, given, stdout or sys.stdout).run(listener)
+    with listening_socket(settings) as listener, audiosocket_listener(settings) as audiosocket:
+        further = () if audiosocket is None else (audiosocket,)
+        code = await Supervisor(settings, given, stdout or sys.stdout).run(listener, *further)
     logger.info("stopped")
     return code

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from adapters.callcontrol.base import Leg
 from models.aicall import Aicall, EndReason
 from pipelines.tools.host import KnowledgeSearch, ToolDesk
 from runtime.services import Services
@@ -57,6 +58,17 @@ class TextToolHost:
     def desk(self) -> ToolDesk:
         """The process's connections to the outside."""
         return self._services.tools
+
+    @property
+    def leg(self) -> Leg | None:
+        """None: nobody is on a line."""
+        return None
+
+    def parting(self, reason: EndReason) -> None:
+        """Do nothing: nobody is on a line."""
+
+    def parted(self, *, done: bool) -> None:
+        """Do nothing: nobody is on a line."""
 
     @property
     def knowledge(self) -> KnowledgeSearch | None:

@@ -10,7 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 from runtime.api_key import ApiKey
-from runtime.listener import STOP_SIGNALS, base_url, listening_socket, received_signals, tell_new_key
+from runtime.listener import (
+    STOP_SIGNALS,
+    audiosocket_listener,
+    base_url,
+    listening_socket,
+    received_signals,
+    tell_new_key,
+)
+from tests.runtime.calls.audiosocket_phones import announced_ports
 from tests.runtime.serving import settings_in
 
 
@@ -27,6 +35,17 @@ def test_it_listens_on_the_port_it_says(tmp_path: Path) -> None:
             pass
     with listening_socket(settings_in(tmp_path, port=int(port))) as listener:
         assert base_url(listener) == url
+
+
+def test_audiosocket_has_a_port_of_its_own_where_it_is_wanted(tmp_path: Path) -> None:
+    with announced_ports() as ports:
+        with audiosocket_listener(settings_in(tmp_path)) as listener:
+            assert listener is None
+        assert ports == []
+        with audiosocket_listener(settings_in(tmp_path, audiosocket_port=0)) as listener:
+            assert listener is not None
+            assert ports == [listener.getsockname()[1]]
+            assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_small_messages_are_not_held_back(tmp_path: Path) -> None:

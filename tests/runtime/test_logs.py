@@ -28,6 +28,11 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     [
         "GET /ws/6b1c-1/canary HTTP/1.1",
         "GET /ws/6b1c-1/canary?from=1 HTTP/1.1",
+        "GET /ws/6b1c-1/canary/twilio?from=1 HTTP/1.1",
+        "GET /v1.0/answer/exotel/6b1c?token=canary&From=1 HTTP/1.1",
+        "https://h/v1.0/answer/exotel/6b1c?From=1&amp;token=canary",
+        "x-cx-apikey: canary",
+        "wss://user:canary@h/ws/6b1c",
         "'ws://h:1/ws/6b1c-1/canary'",
         "> Authorization: Bearer canary",
         "authorization: Token canary",

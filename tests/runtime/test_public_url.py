@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from starlette.requests import HTTPConnection
 
-from runtime.public_url import dialled_url, media_base, media_url
+from runtime.public_url import dialled_url, media_base, media_url, requested_url
 from tests.runtime.serving import settings_in
 
 ID = UUID(int=7)
@@ -43,6 +43,7 @@ def test_media_urls(tmp_path: Path, scheme: str, host: str, public_url: str, bas
     settings = settings_in(tmp_path, public_url=public_url)
     assert media_base(connection(scheme, host), settings) == base
     assert media_url(connection(scheme, host), settings, ID, "t0k_-") == f"{base}/ws/{ID}/t0k_-"
+    assert media_url(connection(scheme, host), settings, ID, "t", "plivo") == f"{base}/ws/{ID}/t/plivo"
 
 
 def test_what_was_dialled_is_put_together_as_it_was_written(tmp_path: Path) -> None:
@@ -60,3 +61,12 @@ def test_what_was_dialled_is_put_together_as_it_was_written(tmp_path: Path) -> N
     assert dialled_url(plain, settings) == "ws://h:1/ws/7/t"
     behind = settings_in(tmp_path, public_url="https://calls.example.com")
     assert dialled_url(plain, behind) == "wss://calls.example.com/ws/7/t"
+
+
+def test_what_was_requested_is_written_as_http(tmp_path: Path) -> None:
+    for scheme in ("https", "wss"):
+        requested = connection(scheme, "calls.example.com", raw_path=b"/v1.0/answer/x/7", query_string=b"a=%2B1")
+        assert requested_url(requested, settings_in(tmp_path)) == "https://calls.example.com/v1.0/answer/x/7?a=%2B1"
+    for public_url in ("http://pbx.example/p", "ws://pbx.example/p"):
+        settings = settings_in(tmp_path, public_url=public_url)
+        assert requested_url(requested, settings) == "http://pbx.example/p/v1.0/answer/x/7?a=%2B1"

@@ -237,6 +237,14 @@ async def test_the_process_keeps_secrets_to_itself_and_drains(tmp_path: Path) ->
             aicall = (await http.post("/v1.0/aicalls", json={"assistance_id": ai["id"]})).json()
             with pytest.raises(InvalidStatus):
                 await connect(f"{url.replace('http', 'ws')}/ws/{aicall['id']}/{CANARY}", proxy=None)
+            with pytest.raises(InvalidStatus):
+                await connect(
+                    f"{url.replace('http', 'ws')}/ws/{aicall['id']}/{CANARY}/twilio?token={CANARY}", proxy=None
+                )
+            for carrier in ("exotel", "twilio"):
+                asked = f"/v1.0/answer/{carrier}/{ai['id']}?token={CANARY}"
+                await ask("POST", asked)
+                await ask("GET", asked, headers={"Authorization": f"Bearer {CANARY}"})
             for path in ("ais", f"ais/{ai['id']}", "aicalls", f"aicalls/{aicall['id']}", "events", "providers"):
                 await ask("GET", f"/v1.0/{path}")
             await ask("GET", "/metrics")

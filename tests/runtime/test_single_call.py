@@ -293,7 +293,7 @@ async def test_the_process_serves_a_call_and_writes_nothing_but_json_lines(tmp_p
             (AwaitReply(quiet_s=0.5), Say(goodbye), AwaitHangup()),
         )
         reading = asyncio.create_task(process.communicate())
-        record = await place_call(Line(media_url, subprotocol=PlainClient.subprotocol), caller)
+        record = await place_call(Line(media_url), caller)
         out, err = await reading
     assert record.failure is None
     assert process.returncode == 0, err.decode()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -18,6 +19,8 @@ ALL_SCOPES = ("read", "write", "calls")
 CLOSED = ("/v1.0/", "/api/")
 STREAMS = frozenset({"/v1.0/events/stream"})
 """Paths that are answered for ever."""
+ANSWERS = "/v1.0/answer/"
+"""Beginning of the paths that carriers ask: they have no key, and their queries are their own (test_answers.py)."""
 
 Made = dict[str, str]
 """Path parameters of one resource."""
@@ -41,7 +44,8 @@ async def document_of(api: Api) -> dict[str, Any]:
 
 def closed_operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     """Every operation that wants a key and answers once."""
-    return [it for it in operations(document) if it[0].startswith(CLOSED) and it[0] not in STREAMS]
+    closed = [it for it in operations(document) if it[0].startswith(CLOSED) and not it[0].startswith(ANSWERS)]
+    return [it for it in closed if it[0] not in STREAMS]
 
 
 def path_parameters(path: str) -> list[str]:
@@ -70,6 +74,21 @@ async def _provider(api: Api) -> Made:
     return {"name": "espeak"}
 
 
+async def _assistant(api: Api) -> Made:
+    # Its id is a small number, which stands in many documents; its name is in none but its own.
+    name = str(uuid4())
+    body = {"name": name, "provider": "retell", "configuration": {"phone_number": "+14155551234"}}
+    return {"id": str((await api.ok("POST", "/api/v1/ai-assistants", json=body))["data"]["id"]), "name": name}
+
+
+async def _assistant_provider(api: Api) -> Made:
+    return {"key": "retell"}
+
+
+async def _assistant_protocol(api: Api) -> Made:
+    return {"protocol": "sip"}
+
+
 async def _no_dead_letter(api: Api) -> Made:
     return {"event_id": "1"}
 
@@ -80,6 +99,9 @@ MAKERS: dict[str, Callable[[Api], Awaitable[Made]]] = {
     "/v1.0/teams/{id}": _team,
     "/v1.0/ai-teams/{id}": _team,
     "/v1.0/providers/{name}": _provider,
+    "/api/v1/ai-assistants/{id}": _assistant,
+    "/api/v1/ai-assistant/providers/{key}": _assistant_provider,
+    "/api/v1/ai-assistant/providers/protocol/{protocol}": _assistant_protocol,
     "/v1.0/webhooks/{id}/dead_letters/{event_id}": _no_dead_letter,
 }
 """How a resource is made, by the beginning of its paths. Any other one is made by posting its own example."""
@@ -87,7 +109,10 @@ MAKERS: dict[str, Callable[[Api], Awaitable[Made]]] = {
 UNMADE = ("/v1.0/webhooks/{id}/dead_letters/{event_id}",)
 """Paths whose last parameter names what no request can make; what it stands in is made."""
 
-OWNERLESS = ("/v1.0/providers/{name}",)
+SPOKEN = ("/api/v1/ai-assistants/{id}/cxml",)
+"""Paths that tell a phone system in words, with status 200, that there is no such resource."""
+
+OWNERLESS = ("/v1.0/providers/{name}", "/api/v1/ai-assistant/providers/")
 """Paths whose parameters name nothing of a customer's."""
 
 
@@ -107,7 +132,7 @@ async def make(api: Api, path: str, document: dict[str, Any]) -> Made:
         assert posting, f"say in MAKERS how {prefix} is made"
         request = await request_of(api, posting, document)
         created = await api.ok("POST", collection.format(**made), params=await query_of(api, posting), **request)
-        made[names[0]] = created["id"]
+        made[names[0]] = str(created.get("data", created)["id"])
     return made
 
 

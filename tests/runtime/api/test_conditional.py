@@ -115,3 +115,8 @@ async def test_every_change_of_something_readable_honours_if_match(api: Api) -> 
         assert await api.ok("GET", path.format(**made))
         seen += 1
     assert seen >= 8
+
+
+async def test_a_method_that_there_is_not_has_no_condition(api: Api) -> None:
+    path = f"/v1.0/ais/{(await api.new_ai())['id']}"
+    await api.problem("PATCH", path, 405, json={}, headers={"If-Match": '"x"'})

@@ -8,13 +8,14 @@ from jsonschema import Draft202012Validator
 
 from models.ai import Ai
 from models.aicall import Aicall
+from models.assistant import AiAssistant
 from models.customer import ApiKey, Customer
 from models.message import Message
 from runtime.api.auth import OPEN_PATHS
 from runtime.api.conditional import CHANGING
 from runtime.api.openapi import operations
 from tests.models.seeds import AI_FIELDS, AICALL_001
-from tests.runtime.api.resources import CLOSED, STREAMS, document_of
+from tests.runtime.api.resources import CLOSED, SPOKEN, STREAMS, document_of
 from tests.runtime.serving import Api
 
 
@@ -62,7 +63,7 @@ async def test_every_route_says_what_middleware_does(api: Api) -> None:
         assert {"401", "403", "404", "422", "503"} <= responses.keys(), where
         assert ("requestBody" in operation) is ({"400", "413"} <= responses.keys()), where
         headers = {it["name"] for it in operation.get("parameters", ()) if it["in"] == "header"}
-        tagged = method == "GET" and path not in STREAMS
+        tagged = method == "GET" and path not in (*STREAMS, *SPOKEN)
         assert ("304" in responses, "If-None-Match" in headers) == (tagged, tagged), where
         guarded = method in CHANGING and "get" in document["paths"][path]
         assert ("412" in responses, "If-Match" in headers) == (guarded, guarded), where
@@ -77,6 +78,7 @@ async def test_documents_have_the_seeds_fields(api: Api) -> None:
     assert fields["Ai"] >= set(AI_FIELDS) - {"engine_key"}
     assert fields["AiWrite"] >= set(AI_FIELDS) - {"id", "customer_id", "tm_create", "tm_update", "tm_delete"}
     assert fields["Aicall"] == set(Aicall.model_fields) >= set(AICALL_001)
-    assert fields["CreatedAicall"] == fields["Aicall"] | {"media_url"}
+    assert fields["CreatedAicall"] == fields["Aicall"] | {"media_url", "audiosocket_uuid"}
+    assert fields["AiAssistant"] == set(AiAssistant.model_fields) - {"secrets", "media_id"} | {"configuration_secrets"}
     for model in (Message, Customer, ApiKey):
         assert fields[model.__name__] == set(model.model_fields)

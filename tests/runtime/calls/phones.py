@@ -76,9 +76,9 @@ class Phone:
         for message in messages:
             await self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
-    async def start(self) -> None:
-        """Begin the stream."""
-        await self.send({"event": "connected", "protocol": "Call", "version": "1.0.0"}, start_message())
+    async def start(self, **changes: Any) -> None:
+        """Begin the stream, with changes to what `start_message` says of it."""
+        await self.send({"event": "connected", "protocol": "Call", "version": "1.0.0"}, start_message(**changes))
 
     async def say(self, text: str = "Hello, is anybody there?", silence_s: float = 1.0) -> None:
         """Speak and fall silent, four times as fast as people do: the audio carries its own time.

@@ -16,16 +16,16 @@ from pydantic import SecretStr
 from adapters.media.base import Handshake
 from adapters.media.plain import SUBPROTOCOL, PlainProtocol
 from adapters.media.twilio import TwilioProtocol
-from adapters.media.twilio_signature import sign
+from adapters.signatures.twilio import sign
 from adapters.store.base import GrantKind, MediaGrant
 from models.ai import Ai
 from models.aicall import Aicall, AicallWrite, EndReason
 from models.errors import AicallError, Conflict, Forbidden, InvalidField, NotFound, Unauthorized, Unavailable
 from models.status import AicallStatus
 from models.timestamps import NOT_YET
-from runtime.calls.admission import Admitted, admit
+from runtime.calls.admission import Admitted, admit, admit_aicall, admit_granted, find_audiosocket_grant
 from runtime.services import Services
-from runtime.tokens import hash_token, new_token
+from runtime.tokens import audiosocket_uuid, hash_audiosocket_uuid, hash_token, new_token
 from tests.adapters.store.samples import make_ai
 from tests.runtime.calls.wires import services_in
 
@@ -239,3 +239,35 @@ async def test_who_does_not_say_what_it_speaks_may_be_twilio(door: Door) -> None
     settings = door.services.settings.model_copy(update={"twilio_auth_token": SecretStr("secret")})
     door.services = replace(door.services, settings=settings)
     await door.refused(Unauthorized, door.aicall.id, door.token)
+
+
+async def test_a_uuid_opens_what_its_token_opens_until_its_moment(door: Door) -> None:
+    store, now = door.services.store, door.services.clock()
+    uuid = audiosocket_uuid(door.ai_token)
+    with pytest.raises(NotFound) as caught:
+        await find_audiosocket_grant(door.services, uuid)
+    assert str(uuid) not in repr(vars(caught.value))
+    kept = MediaGrant(GrantKind.AI, door.ai.id, hash_token(door.ai_token), now, hash_audiosocket_uuid(uuid))
+    await store.put_grant(kept)
+    with pytest.raises(Forbidden):
+        await find_audiosocket_grant(door.services, uuid)
+    await store.put_grant(replace(kept, tm_expire=NOT_YET))
+    grant = await find_audiosocket_grant(door.services, uuid)
+    first, second = [(await admit_granted(door.services, grant, TwilioProtocol, owner=OWNER)) for _ in range(2)]
+    assert len({first.aicall.id, second.aicall.id, door.aicall.id}) == 3
+    assert first.protocol is TwilioProtocol
+    # The UUID of another token, and that of a deleted AI.
+    with pytest.raises(NotFound):
+        await find_audiosocket_grant(door.services, audiosocket_uuid(door.token))
+    await store.delete_ai(door.ai.id, customer_id=door.ai.customer_id, now=now)
+    with pytest.raises(NotFound):
+        await find_audiosocket_grant(door.services, uuid)
+
+
+async def test_an_aicall_is_taken_without_a_token_by_one_connection(door: Door) -> None:
+    admitted = await admit_aicall(door.services, door.aicall.id, PlainProtocol, owner=OWNER)
+    assert (admitted.aicall, admitted.protocol) == (door.aicall, PlainProtocol)
+    with pytest.raises(Conflict):
+        await admit_aicall(door.services, door.aicall.id, PlainProtocol, owner="another process")
+    with pytest.raises(NotFound):
+        await admit_aicall(door.services, uuid4(), PlainProtocol, owner=OWNER)

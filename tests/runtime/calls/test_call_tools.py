@@ -16,6 +16,7 @@ from pipelines.conversation.conversation import Conversation
 from pipelines.tools.result import ToolResult
 from runtime.calls.call_records import CallRecords
 from runtime.calls.call_tools import CallToolHost
+from runtime.calls.caller_leg import CallerLeg
 from tests.adapters.store.samples import STRANGER, make_aicall
 from tests.runtime.calls.wires import services_in
 
@@ -140,3 +141,19 @@ async def test_what_tools_reach(tmp_path: Path) -> None:
         assert host.aicall["id"] == str(host.aicall_id)
         assert host.desk is records._services.tools
         assert host.knowledge is None
+        assert host.leg is None
+        host.parting(EndReason.CONNECT_CALL)
+        host.parted(done=True)
+
+
+async def test_the_callers_leg_is_the_calls_own(tmp_path: Path) -> None:
+    async with services_in(tmp_path) as services:
+        aicall = make_aicall()
+        await services.store.create_aicall(aicall, owner=services.live_calls.owner)
+        records = CallRecords(services, aicall, lambda: None)
+        caller = CallerLeg(aicall, None)
+        host = CallToolHost(services, aicall, records, {}, caller=caller).beside(None)
+        host.parting(EndReason.CONNECT_CALL)
+        host.parted(done=True)
+        assert await caller.why() is EndReason.CONNECT_CALL
+        await records.journal.close()

@@ -263,6 +263,19 @@ async def test_what_the_url_says_of_the_call_is_known_to_its_tools(house: House,
     assert variables == {"a": "b", "aicall.id": variables["aicall.id"], "call.id": "CA1", **given}
 
 
+async def test_what_the_stream_says_of_the_call_stands_in_for_a_query(house: House) -> None:
+    _, url = await house.url()
+    wire = Wire(house.app, f"{url}/twilio")
+    await until(lambda: wire.kinds == ["accept"])
+    [worker] = house.services.live_calls._calls.values()
+    said = {"session": "s-1", "from": "+44 20", "to": "1000"}
+    variables = worker._variables(worker._attachment, Started("MZ1", "CA1", "AC1", 8000, parameters=said))
+    wire.disconnect()
+    await wire.done()
+    assert {name: variables[f"call.{name}"] for name in said} == said
+    assert variables["call.id"] == "CA1"
+
+
 async def test_connections_of_one_aicall_one_after_the_other(house: House) -> None:
     aicall_id, url = await house.url()
     wires = []

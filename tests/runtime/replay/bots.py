@@ -234,7 +234,7 @@ async def place(
     client = client_by_name(protocol)(leg)
     caller = Caller(client, script, keep_audio=keep_audio)
     async with bot.serving() as url:
-        return await place_call(Line(url, headers=headers or {}, subprotocol=client.subprotocol), caller)
+        return await place_call(Line(url, headers=headers or {}), caller)
 
 
 def twilio_caller(*steps: Step) -> Caller:

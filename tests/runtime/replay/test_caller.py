@@ -8,7 +8,9 @@ import pytest
 
 from adapters.media.clients.base import CallLeg
 from adapters.media.clients.plain import PlainClient
+from adapters.media.clients.plivo import PlivoClient
 from adapters.media.plain import PlainProtocol
+from adapters.media.plivo import PlivoProtocol
 from runtime.replay.caller import Caller
 from runtime.replay.record import CallRecord, Failure, FailureKind
 from runtime.replay.script import AwaitHangup, AwaitReply, Dial, Pause, Say, Step
@@ -84,6 +86,16 @@ def test_a_clear_silences_at_once_and_echoes_pending_marks() -> None:
     assert record.clears_ms == [113]
     assert [(span.start_ms, span.end_ms) for span in record.bot_speech] == [(0, 113)]
     assert record.gaps == []
+
+
+def test_a_clear_is_confirmed_and_echoes_nothing_where_only_what_was_played_comes_back() -> None:
+    caller, bot = Caller(PlivoClient(CallLeg(stream_id="S", call_id="C")), (Pause(2.0),), noise=SILENT), PlivoProtocol()
+    for message in caller.opening():
+        bot.receive(message)
+    sent = [*bot.send_audio(tone(900).tobytes()), *bot.send_mark("end")]
+    assert [reply for message in sent for reply in caller.receive(message, 0.0)] == []
+    [clear] = bot.send_clear()
+    assert events(caller.receive(clear, 100.0)) == [("clearedAudio", "")]
 
 
 def test_late_audio_leaves_a_gap() -> None:

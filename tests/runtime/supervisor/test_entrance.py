@@ -20,6 +20,7 @@ from runtime.server import running_server
 from runtime.services import Services
 from runtime.supervisor.entrance import Entrance
 from runtime.supervisor.placement import Load
+from tests.runtime.calls.audiosocket_phones import audiosocket_dial
 from tests.runtime.serving import KEY, _models, an_ai, settings_in
 
 WAIT_S = 60.0
@@ -161,3 +162,28 @@ async def test_what_comes_when_it_is_closed_is_let_go(tmp_path: Path) -> None:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+
+async def test_a_connection_on_another_port_than_that_of_http_is_audiosockets(tmp_path: Path) -> None:
+    async with opened(tmp_path, max_calls=2, audiosocket_port=0) as door, door.client() as http:
+        ai = (await http.post("/v1.0/ais", json=an_ai())).json()
+        aicall = (await http.post("/v1.0/aicalls", json={"assistance_id": ai["id"]})).json()
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            other.setblocking(False)
+            async with audiosocket_dial(other.getsockname()[1]) as phone:
+                connection, _ = await asyncio.get_running_loop().sock_accept(other)
+                door.entrance.admit(connection)
+                assert door.entrance.has_requests
+                await door.until(undecided=1)
+                await phone.start(aicall["audiosocket_uuid"])
+                await door.until(calls=1, free=1, undecided=0)
+                changes = door.changes
+            await door.until(calls=0, free=2)
+            await door.no_longer(lambda: door.changes == changes)
+            # One that says nothing of use.
+            async with audiosocket_dial(other.getsockname()[1]) as phone:
+                connection, _ = await asyncio.get_running_loop().sock_accept(other)
+                door.entrance.admit(connection)
+                await phone.send(b"\x00\x00\x00")
+                await phone.closed()
+                await door.until(undecided=0, calls=0)

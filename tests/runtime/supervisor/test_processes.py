@@ -13,7 +13,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from bench.quiet_call import QuietCall
-from tests.runtime.supervisor.servers import KEY, WAIT_S, live_calls, new_call, serving, until
+from tests.runtime.calls.audiosocket_phones import audiosocket_dial
+from tests.runtime.supervisor.servers import AN_AI, KEY, WAIT_S, live_calls, new_call, serving, until
 
 # Each starts several servers' worth of processes: seconds of work each, which a busy machine makes minutes.
 pytestmark = pytest.mark.timeout(900)
@@ -124,6 +125,22 @@ async def test_a_rolling_restart_refuses_and_cuts_nobody_and_workers_outlive_a_d
         await last.hang_up()
         assert not last.cut
         await until(lambda: not any(it.is_running() for it in workers))
+
+
+async def test_every_worker_serves_audiosocket(tmp_path: Path) -> None:
+    settings = {"AICALL_AUDIOSOCKET_PORT": "0"}
+    async with serving(tmp_path, 2, "--max-calls", "2", **settings) as server, server.client() as http:
+        await server.said("audiosocket listening on tcp://127.0.0.1:")
+        port = int(server.log.read_text().partition("tcp://127.0.0.1:")[2].split()[0])
+        ai = (await http.post("/v1.0/ais", json=AN_AI)).raise_for_status().json()
+        token = (await http.post(f"/v1.0/ais/{ai['id']}/media_token")).raise_for_status().json()
+        async with audiosocket_dial(port) as one, audiosocket_dial(port) as other:
+            for phone in (one, other):
+                await phone.start(token["audiosocket_uuid"])
+                await until(lambda phone=phone: phone.heard)
+            # Each worker has one place.
+            assert sorted((await live_calls(http)).values()) == [1, 1]
+        assert token["audiosocket_uuid"] not in server.log.read_text()
 
 
 async def test_settings_that_no_worker_can_run_with_end_it_at_once(tmp_path: Path) -> None:

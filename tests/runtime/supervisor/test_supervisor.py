@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from models.errors import InvalidField
-from runtime.listener import listening_socket
+from runtime.listener import base_url, listening_socket
 from runtime.settings import Settings
 from runtime.supervisor.supervisor import Supervisor, supervise
 from tests.runtime.serving import settings_in
@@ -102,6 +102,23 @@ async def test_a_connection_that_a_dead_worker_had_not_taken_yet_goes_to_the_nex
         answers = await asyncio.gather(*asking)
         assert len(set(answers)) == 1
         assert answers[0][1] != child
+
+
+async def test_what_comes_on_a_further_port_is_handed_over_too(tmp_path: Path) -> None:
+    settings, out = settings_in(tmp_path, processes=2), _Line()
+    with listening_socket(settings) as listener, listening_socket(settings) as further:
+        url = base_url(further)
+        supervisor = Supervisor(settings, {"data_dir": tmp_path}, out, stand_ins("well"))
+        running = asyncio.create_task(supervisor.run(listener, further))
+        async with asyncio.timeout(WAIT_S):
+            await out.written.wait()
+        assert out.getvalue() == f"listening on {base_url(listener)}\n"
+        answers = {await who_answers(url) for _ in range(4)} | {await who_answers(base_url(listener))}
+        assert {number for number, _ in answers} == {1, 2}
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(WAIT_S):
+            assert await running == 0
+        assert further.fileno() == listener.fileno() == -1
 
 
 async def test_the_metrics_of_all(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ async def test_what_tools_reach(tmp_path: Path) -> None:
         host = TextToolHost(services, aicall, records, {"a": "1"})
         assert (host.aicall_id, host.aicall, host.knowledge) == (aicall.id, aicall.public(), None)
         assert host.desk is services.tools
+        assert host.leg is None
+        host.parting(EndReason.STOP_FLOW)
+        host.parted(done=True)
+        assert host.ending is None
         await host.set_variables({"b": "2"})
         await records.step()
         assert host.variables == {"a": "1", "b": "2"}
