@@ -24,7 +24,7 @@ demo: $(READY) ## place one real call through the real server, on the embedded d
 
 test: $(READY) ## run the whole test suite
 	@sh .ci/servers || true
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(RERUNS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(RERUNS)
 
 # Where a chroot cannot be made it says so, and that is no failure.
 e2e-asterisk: $(READY) ## call a real Asterisk, Debian's own, in a chroot that is built the first time; root only

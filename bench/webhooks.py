@@ -1,9 +1,10 @@
 """How long after a status move a customer's webhook has it.
 
-``python -m bench.webhooks [--calls 50] [--moves 300]``: that many calls talk to a server process, on a SQLite file and
-the vendors' stand-ins; meanwhile further AIcalls are made and ended by the API, for the moves that are measured, and a
-webhook in this process is told of every status move. A move's time is the event's ``tm_create``, taken before its
-transaction begins, so the figures hold the commit too. Both clocks are this machine's.
+``python -m bench.webhooks [--calls 50] [--moves 300] [--talking]``: that many calls are up in a server process, on a
+SQLite file and the vendors' stand-ins; their callers are silent, or talk all the time: 50 of those take a core for
+themselves, and events wait for audio then. Meanwhile further AIcalls are made and ended by the API, for the moves that
+are measured, and a webhook in this process is told of every status move. A move's time is the event's ``tm_create``,
+taken before its transaction begins, so the figures hold the commit too. Both clocks are this machine's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from bench.callers import TURN_S, media_url, synthesise, talk
 from bench.load import placing
 from bench.machine import describe_machine
 from bench.processes import API_KEY, BenchError, Cores, Server, server, stand_ins
+from bench.quiet_call import QuietCall
 from bench.scenario import System, TurnPolicy
 from models.timestamps import parse_timestamp
 from runtime.replay.load import Plan
@@ -80,12 +83,13 @@ def lag_ms(received: Received) -> float:
     return (received.at - parse_timestamp(received.event["tm_create"]).timestamp()) * 1000
 
 
-async def measure(calls: int, moves: int, *, cores: Cores, folder: Path, log: Path) -> Figures:
+async def measure(calls: int, moves: int, *, talking: bool = False, cores: Cores, folder: Path, log: Path) -> Figures:
     """Place the calls, make the moves, and take the times.
 
     Args:
         calls: Live calls.
         moves: Least status moves to measure.
+        talking: Whether the callers talk.
         cores: Where the processes run.
         folder: An empty folder.
         log: Where the processes' stderr goes.
@@ -103,6 +107,12 @@ async def measure(calls: int, moves: int, *, cores: Cores, folder: Path, log: Pa
         data.mkdir()
         async with server(System.OURS, policy, variables, core=cores.server, folder=data, log=log) as running:
             url = await media_url(running, policy)
+            if not talking:
+                async with AsyncExitStack() as line:
+                    for _ in range(calls):
+                        await line.enter_async_context(QuietCall(url))
+                    await asyncio.sleep(_SETTLE_S)
+                    return await _make_moves(running, receiver, aicalls, calls)
             utterances = await asyncio.to_thread(synthesise, folder)
             plan = Plan(url, talk(utterances, turns), calls=calls, ramp_s=calls * _RAMP_S_PER_CALL)
             async with placing(plan) as load:
@@ -142,6 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.webhooks", description=__doc__)
     parser.add_argument("--calls", type=int, default=50, help="live calls meanwhile")
     parser.add_argument("--moves", type=int, default=300, help="least status moves to measure")
+    parser.add_argument("--talking", action="store_true", help="let the callers talk all the time")
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder for the report and the log")
     options = parser.parse_args()
     logger.remove()
@@ -153,7 +164,10 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             log = options.out.resolve() / "webhooks.log"
-            figures = asyncio.run(measure(options.calls, options.moves, cores=cores, folder=Path(folder), log=log))
+            work = measure(
+                options.calls, options.moves, talking=options.talking, cores=cores, folder=Path(folder), log=log
+            )
+            figures = asyncio.run(work)
     except (BenchError, httpx.HTTPError) as error:
         sys.stderr.write(f"{error or type(error).__name__}\n")
         return 1

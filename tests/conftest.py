@@ -28,7 +28,7 @@ __all__ = [
 
 
 # How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("house", deadline=None, max_examples=30)
+settings.register_profile("house", deadline=None, max_examples=20)
 settings.load_profile("house")
 
 

@@ -52,7 +52,11 @@ class Toolset:
         self._servers = options.mcp_servers
         self._host = host
         self._connections: list[McpConnection] = []
-        own = [BoundTool(it.definition, partial(self._http, it)) for it in options.tools]
+        # The ways of a team are the team's: an AI's own tool of the same name gives way, since no vendor takes two.
+        ways = {it.definition.name for it in more}
+        own = [
+            BoundTool(it.definition, partial(self._http, it)) for it in options.tools if it.definition.name not in ways
+        ]
         self._taken = set(TOOLS) | {it.definition.name for it in (*more, *own)}
         self._dispatch = ToolDispatch(
             enabled_tools(ai.tool_names, has_knowledge=ai.rag_id != NIL_ID), host, on_call, more=[*more, *own]

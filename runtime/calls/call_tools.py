@@ -9,15 +9,14 @@ from uuid import UUID
 from adapters.callcontrol.base import Leg
 from models.aicall import Aicall, EndReason
 from pipelines.conversation.conversation import Conversation
-from pipelines.tools.host import KnowledgeSearch, ToolDesk
+from pipelines.tools.host import KnowledgeSearch
+from runtime.aicall_host import AicallHost
 from runtime.calls.call_records import CallRecords
 from runtime.calls.caller_leg import CallerLeg
 from runtime.services import Services
 
-_MESSAGES = 100
 
-
-class CallToolHost:
+class CallToolHost(AicallHost):
     """One call, as its tools see it.
 
     Args:
@@ -39,11 +38,9 @@ class CallToolHost:
         *,
         caller: CallerLeg | None = None,
     ) -> None:
-        self._services = services
-        self._aicall = aicall
-        self._records = records
-        self._variables = dict(variables)
-        self._knowledge = knowledge
+        super().__init__(services, aicall, records, variables, knowledge)
+        self._journal = records.journal
+        self._call_records = records
         self._caller = caller
         self._conversation: Conversation | None = None
 
@@ -53,28 +50,13 @@ class CallToolHost:
         Args:
             knowledge: That member's knowledge base; None when there is none.
         """
-        other = CallToolHost(self._services, self._aicall, self._records, {}, knowledge, caller=self._caller)
+        other = CallToolHost(self._services, self._aicall, self._call_records, {}, knowledge, caller=self._caller)
         other._variables = self._variables
         return other
 
     def serve(self, conversation: Conversation) -> None:
         """Act on this conversation from now on."""
         self._conversation = conversation
-
-    @property
-    def aicall_id(self) -> UUID:
-        """The call's own id."""
-        return self._aicall.id
-
-    @property
-    def aicall(self) -> Mapping[str, Any]:
-        """The AIcall's public document."""
-        return self._aicall.public()
-
-    @property
-    def desk(self) -> ToolDesk:
-        """The process's connections to the outside."""
-        return self._services.tools
 
     @property
     def leg(self) -> Leg | None:
@@ -91,33 +73,11 @@ class CallToolHost:
         if self._caller is not None:
             self._caller.parted(done=done)
 
-    @property
-    def knowledge(self) -> KnowledgeSearch | None:
-        """The knowledge base of the AI; None when there is none."""
-        return self._knowledge
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """What was remembered so far."""
-        return self._variables
-
-    async def set_variables(self, variables: Mapping[str, str]) -> None:
-        """Remember values."""
-        self._variables.update(variables)
-        self._records.variables_set(variables)
-
     async def messages(self, aicall_id: UUID) -> list[dict[str, Any]]:
         """Return the latest messages of an AIcall of the same customer, oldest first."""
         if aicall_id == self._aicall.id:
-            await self._records.journal.flush(timeout_s=1.0)
-        page = await self._services.store.list_messages(
-            aicall_id, customer_id=self._aicall.customer_id, page_size=_MESSAGES
-        )
-        return [
-            {"role": message.role, "content": message.content}
-            for message in reversed(page.items)
-            if message.content and not message.tool_call_id
-        ]
+            await self._journal.flush(timeout_s=1.0)
+        return await super().messages(aicall_id)
 
     async def stop_media(self) -> None:
         """Stop what plays to the caller."""

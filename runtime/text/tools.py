@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
 
 from adapters.callcontrol.base import Leg
 from models.aicall import Aicall, EndReason
-from pipelines.tools.host import KnowledgeSearch, ToolDesk
+from pipelines.tools.host import KnowledgeSearch
+from runtime.aicall_host import AicallHost
 from runtime.services import Services
 from runtime.text.records import TextRecords
 
-_MESSAGES = 100
 
-
-class TextToolHost:
+class TextToolHost(AicallHost):
     """One conversation or task, as its tools see it.
 
     Args:
@@ -37,27 +34,8 @@ class TextToolHost:
         variables: Mapping[str, str],
         knowledge: KnowledgeSearch | None = None,
     ) -> None:
-        self._services = services
-        self._aicall = aicall
-        self._records = records
-        self._variables = dict(variables)
-        self._knowledge = knowledge
+        super().__init__(services, aicall, records, variables, knowledge)
         self.ending: EndReason | None = None
-
-    @property
-    def aicall_id(self) -> UUID:
-        """The AIcall's own id."""
-        return self._aicall.id
-
-    @property
-    def aicall(self) -> Mapping[str, Any]:
-        """The AIcall's public document."""
-        return self._aicall.public()
-
-    @property
-    def desk(self) -> ToolDesk:
-        """The process's connections to the outside."""
-        return self._services.tools
 
     @property
     def leg(self) -> Leg | None:
@@ -69,32 +47,6 @@ class TextToolHost:
 
     def parted(self, *, done: bool) -> None:
         """Do nothing: nobody is on a line."""
-
-    @property
-    def knowledge(self) -> KnowledgeSearch | None:
-        """The knowledge base of the AI; None when there is none."""
-        return self._knowledge
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """What was remembered so far."""
-        return self._variables
-
-    async def set_variables(self, variables: Mapping[str, str]) -> None:
-        """Remember values."""
-        self._variables.update(variables)
-        self._records.variables_set(variables)
-
-    async def messages(self, aicall_id: UUID) -> list[dict[str, Any]]:
-        """Return the latest messages of an AIcall of the same customer, oldest first."""
-        page = await self._services.store.list_messages(
-            aicall_id, customer_id=self._aicall.customer_id, page_size=_MESSAGES
-        )
-        return [
-            {"role": message.role, "content": message.content}
-            for message in reversed(page.items)
-            if message.content and not message.tool_call_id
-        ]
 
     async def stop_media(self) -> None:
         """Do nothing: nothing plays."""

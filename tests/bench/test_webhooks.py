@@ -21,8 +21,9 @@ def test_a_lag_is_taken_from_the_event() -> None:
     assert lag_ms(Received(event, "1", b"", moment.timestamp() + 0.25)) == pytest.approx(250)
 
 
-async def test_moves_are_measured_beside_a_call(tmp_path: Path) -> None:
-    figures = await measure(1, 6, cores=Cores(), folder=tmp_path, log=tmp_path / "log")
+@pytest.mark.parametrize("talking", [False, True])
+async def test_moves_are_measured_beside_a_call(tmp_path: Path, talking: bool) -> None:
+    figures = await measure(1, 6, talking=talking, cores=Cores(), folder=tmp_path, log=tmp_path / "log")
     assert len(figures.lags_ms) == 6
     assert min(figures.lags_ms) > 0
     assert figures.repeats == 0

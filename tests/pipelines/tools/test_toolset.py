@@ -118,6 +118,17 @@ async def test_further_tools_come_with_them() -> None:
         assert (await made.run("to_billing", {}))["message"] == "transferred"
 
 
+async def test_a_teams_way_goes_before_the_ais_own_tool_of_the_same_name() -> None:
+    async def transfer(call: Invocation) -> ToolResult:
+        return ToolResult(ok=True, message="transferred")
+
+    more = [BoundTool(ToolDefinition("weather", "Hand over to the weather desk.", run_llm=False), transfer)]
+    async with ToolStandIn(keys=[KEY]) as stand_in, tools(make_ai(tools=[weather(stand_in)]), more=more) as made:
+        assert made.names == ["weather"]
+        assert (await made.run("weather", {}))["message"] == "transferred"
+        assert not stand_in.requests
+
+
 async def test_an_http_tool() -> None:
     async with ToolStandIn(keys=[KEY]) as stand_in, tools(make_ai(tools=[weather(stand_in)])) as made:
         assert made.names == ["weather"]

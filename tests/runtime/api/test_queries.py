@@ -18,8 +18,13 @@ async def test_a_parameter_that_no_route_knows_is_named(api: Api) -> None:
 async def test_every_route_knows_its_own_and_no_other(api: Api) -> None:
     document = await document_of(api)
     for path, method, operation in closed_operations(document):
+        if path.endswith("/cxml"):
+            continue  # A phone system says there what it likes.
         made = await make(api, path, document)
         request = await request_of(api, operation, document)
         query = {**await query_of(api, operation), "no_such": "1"}
         problem = await api.problem(method, path.format(**made), 422, params=query, **request)
-        assert "no_such" in [it["field"] for it in problem["errors"]], (method, path)
+        errors = problem["errors"]
+        # Below /api/v1 they are an object, by field.
+        fields = errors if isinstance(errors, dict) else [it["field"] for it in errors]
+        assert "no_such" in fields, (method, path)
