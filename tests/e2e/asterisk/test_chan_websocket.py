@@ -3,11 +3,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
+from adapters.media.asterisk import AsteriskProtocol
+from adapters.media.base import FlowControl, Message, Started
+from adapters.media.base import Reply as ProtocolReply
 from adapters.media.codecs import pcm_to_ulaw
-from tests.e2e.asterisk.caller import NUMBER, calling
+from tests.e2e.asterisk.caller import NUMBER, WAIT_S, calling
 from tests.e2e.asterisk.ears import ECHO, GOODBYE, LONG, hear, last_heard, speak, told, until_heard
-from tests.e2e.asterisk.office import WEBSOCKET, office
+from tests.e2e.asterisk.office import WEBSOCKET, Office, office
 from tests.e2e.asterisk.pbx import Asterisk
 from tests.e2e.asterisk.server import SAID, Server
 from tests.runtime.calls.offices import GREETING
@@ -15,6 +20,8 @@ from tests.standins.audio import signature
 from tests.standins.replies import ChatRequest, Reply
 
 ULAW = WEBSOCKET["json-ulaw"]
+QUEUED_S = 19
+"""More than Asterisk queues before it says stop: 900 frames of 20 ms (pbx facts, B8)."""
 SOON_S = 3.0
 """An interruption takes 0.3 s to be sure of; the rest is for a machine that is busy."""
 
@@ -112,6 +119,44 @@ async def test_asterisk_waits_and_the_server_dials(server: Server) -> None:
             assert pcm_to_ulaw(signature(GREETING, 8000)) in caller.handset.heard
             speak(caller)
             await until_heard(caller, ECHO)
+
+
+async def test_a_full_queue_says_so_and_a_flush_makes_room(server: Server) -> None:
+    # The runtime never sends so far ahead, so that its protocol does it here by itself.
+    async with office(server, "Dial(WebSocket/INCOMING/c(ulaw)f(json),30)") as it:
+        flooding = asyncio.create_task(flood(it))
+        async with calling(it.asterisk, "100") as caller:
+            await until_heard(caller, GREETING)
+        async with asyncio.timeout(WAIT_S):
+            assert await flooding == [True, False]
+
+
+async def flood(it: Office) -> list[bool]:
+    """Connect to the channel that waits, fill its queue, flush it once it is full, and say the greeting then.
+
+    Returns:
+        What Asterisk said of its queue: whether it was full.
+    """
+    await it.until(lambda: incoming(it.asterisk))
+    url = f"ws://127.0.0.1:{it.asterisk.http_port}/media/{await incoming(it.asterisk)}"
+    protocol, said = AsteriskProtocol(), list[bool]()
+    async with connect(url, subprotocols=[Subprotocol("media")], proxy=None) as socket:
+        async for message in socket:
+            answers: list[Message] = []
+            for event in protocol.receive(message):
+                match event:
+                    case ProtocolReply(messages):
+                        answers += messages
+                    case Started():
+                        answers += protocol.send_audio(bytes(2 * 8000 * QUEUED_S))
+                    case FlowControl(paused):
+                        said.append(paused)
+                        answers += protocol.send_clear() if paused else protocol.send_audio(signature(GREETING, 8000))
+                    case _:
+                        pass
+            for answer in answers:
+                await socket.send(answer)
+    return said
 
 
 async def incoming(asterisk: Asterisk) -> str:
