@@ -47,6 +47,7 @@ from runtime.stall_witness import StallWitness
 from runtime.supervisor.entrance import Entrance
 from runtime.sweeper import keep_sweeping
 from runtime.text.attend import keep_attending
+from runtime.timely_http import TimelyHttp
 from runtime.tool_desk import open_tool_desk
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -333,6 +334,7 @@ async def drain(services: Services, signals: asyncio.Queue[int]) -> None:
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=TimelyHttp,
         ws=CallWebSocket,
         # 50 small frames a second per call: compressing them costs more than it saves.
         ws_per_message_deflate=False,
