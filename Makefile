@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Twice the cores: half of a test is waiting.
 JOBS ?= 4
-# On a machine that is others' as well a test on real sockets may run into a limit: it gets one more try, and is listed.
-RERUNS ?= --reruns 1 -r R
+# On a machine that is others' as well a test on real sockets may run into a limit: it gets two more tries, and is listed.
+RERUNS ?= --reruns 2 --reruns-delay 2 -r R
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1

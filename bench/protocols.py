@@ -66,14 +66,17 @@ def measure(setting: Setting, seconds: int) -> Cost:
         received += pair.client.send_audio(pcm[at : at + step])
     frames = [pcm[at : at + setting.frame_bytes] for at in range(0, len(pcm), setting.frame_bytes)]
     server = pair.server
-    gc.collect()
-    began_s = thread_time()
-    for message in received:
-        server.receive(message)
-    read_s = thread_time()
-    for frame in frames:
-        server.send_audio(frame)
-    written_s = thread_time()
+    gc.disable()
+    try:
+        began_s = thread_time()
+        for message in received:
+            server.receive(message)
+        read_s = thread_time()
+        for frame in frames:
+            server.send_audio(frame)
+        written_s = thread_time()
+    finally:
+        gc.enable()
     return Cost((read_s - began_s) / seconds * 1e6, (written_s - read_s) / seconds * 1e6)
 
 

@@ -156,6 +156,10 @@ class GrpcCall:
         await self._context.write(GARBAGE if verdict is Verdict.GARBAGE else self.method.response.serialize(message))
 
 
+WRITES_S = 0.1
+"""How long the client of a call that is refused has to finish its messages, seconds; over a real network it has."""
+
+
 class _Front:
     """Passes bytes between clients and the gRPC server, connection by connection."""
 
@@ -437,6 +441,8 @@ class GrpcStandIn(ABC):
             self._note_change()
             log.open = False
         if failure is not None:
+            # To gRPC's client a refusal that comes while it still writes is an error of its own.
+            await asyncio.sleep(WRITES_S)
             await _abort(context, failure)
 
     def _note_change(self) -> None:
