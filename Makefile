@@ -3,8 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Twice the cores: half of a test is waiting.
-JOBS ?= 4
+# For two cores: a worker is busy for a third of its time, the rest is waiting on calls in real time.
+JOBS ?= 5
 # On a machine that is others' as well a test on real sockets may run into a limit: it gets two more tries, and is listed.
 RERUNS ?= --reruns 2 --reruns-delay 2 -r R
 
