@@ -31,7 +31,6 @@ from adapters.media.base import (
     MarkReached,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Reply,
     Started,
@@ -45,7 +44,8 @@ from adapters.media.codecs import (
     require_whole_samples,
     ulaw_to_pcm,
 )
-from adapters.media.stream_life import Phase, StreamLife, Verb
+from adapters.media.stream_life import Phase, Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 SUBPROTOCOL: Final = "media"
@@ -114,7 +114,7 @@ CODECS: Final = MappingProxyType(
 """Codecs by their names in Asterisk."""
 
 
-class AsteriskProtocol(MediaProtocol):
+class AsteriskProtocol(StreamProtocol):
     """One media WebSocket of Asterisk.
 
     Tolerated: audio before ``MEDIA_START``, which Asterisk sends when it is busy (about a second of it waits for the
@@ -140,7 +140,7 @@ class AsteriskProtocol(MediaProtocol):
 
     def __init__(self, query: dict[str, str] | None = None) -> None:
         self._query = query or {}
-        self._life = StreamLife()
+        super().__init__()
         self._spelling = Spelling.JSON
         self._codec = CODECS["ulaw"]
         self._frame_bytes = 0
@@ -173,14 +173,8 @@ class AsteriskProtocol(MediaProtocol):
         """The rate of the channel's codec, 8000 or 16000; 0 before the start."""
         return self._codec.sample_rate_hz if self._frame_bytes else 0
 
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._audio(message) if isinstance(message, bytes) else self._control(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
+    def _take(self, message: Message) -> list[MediaEvent]:
+        return self._audio(message) if isinstance(message, bytes) else self._control(message)
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. A message of 20 ms each, the last one filled with silence."""

@@ -27,13 +27,13 @@ from adapters.media.base import (
     MarkPolicy,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Started,
     Stopped,
 )
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
-from adapters.media.stream_life import Phase, StreamLife, Verb
+from adapters.media.stream_life import Phase, Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 HANGUP: Final = 0x00
@@ -109,7 +109,7 @@ def _first_end(data: bytes | bytearray, at: int) -> int:
     return at + HEADER_BYTES + (data[at + 1] << 8 | data[at + 2])
 
 
-class AudioSocketProtocol(MediaProtocol):
+class AudioSocketProtocol(StreamProtocol):
     """One AudioSocket connection, frame by frame.
 
     Tolerated: an unknown kind, a digit before the audio, an empty audio frame (all dropped). Not tolerated: anything
@@ -130,7 +130,7 @@ class AudioSocketProtocol(MediaProtocol):
     )
 
     def __init__(self) -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._kind = 0
         self._head = b""
         self._frame_bytes = 0
@@ -153,15 +153,6 @@ class AudioSocketProtocol(MediaProtocol):
     def sample_rate_hz(self) -> int:
         """The rate of the first audio, 8000 or 16000; 0 before it."""
         return self._sample_rate_hz
-
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one frame; see `MediaProtocol.receive`."""
-        try:
-            return self._take(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. A frame of 20 ms each, the last one filled with silence."""

@@ -26,7 +26,6 @@ from adapters.media.base import (
     MarkPolicy,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Reply,
     Stopped,
@@ -41,7 +40,8 @@ from adapters.media.genesys_wire import (
     read_message,
     read_open,
 )
-from adapters.media.stream_life import Phase, StreamLife, Verb
+from adapters.media.stream_life import Phase, Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 SESSION_HEADER: Final = "audiohook-session-id"
@@ -51,7 +51,7 @@ _MAX_AUDIO_BYTES: Final = 65_536
 _SECOND_BYTES: Final = SAMPLE_RATE_HZ * PCM_SAMPLE_BYTES
 
 
-class GenesysProtocol(MediaProtocol):
+class GenesysProtocol(StreamProtocol):
     """One AudioHook session.
 
     As in the protocol's reference server, a session is over (fatal) when Genesys numbers its messages wrongly, claims
@@ -72,7 +72,7 @@ class GenesysProtocol(MediaProtocol):
         Args:
             session_id: Id of the session; '' when the ``open`` has to tell.
         """
-        self._life = StreamLife()
+        super().__init__()
         self._session_id = session_id
         self._seq = 0
         self._clientseq = 0
@@ -103,14 +103,8 @@ class GenesysProtocol(MediaProtocol):
         """Always 8000."""
         return SAMPLE_RATE_HZ
 
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._audio(message) if isinstance(message, bytes) else self._take(wire.json_object(message))
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
+    def _take(self, message: Message) -> list[MediaEvent]:
+        return self._audio(message) if isinstance(message, bytes) else self._control(wire.json_object(message))
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. One binary message for each second or part of it."""
@@ -168,7 +162,7 @@ class GenesysProtocol(MediaProtocol):
         self._position += len(ulaw)
         return [AudioReceived(ulaw_to_pcm(ulaw), at * 1000 // SAMPLE_RATE_HZ)]
 
-    def _take(self, document: dict[str, Any]) -> list[MediaEvent]:
+    def _control(self, document: dict[str, Any]) -> list[MediaEvent]:
         if self._life.phase is Phase.OVER:
             raise MediaProtocolError("the stream is over")
         message = read_message(document)

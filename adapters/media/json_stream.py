@@ -10,12 +10,13 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from adapters.media import wire
-from adapters.media.base import MediaEvent, MediaProtocol, Message, Started
-from adapters.media.stream_life import StreamLife, Verb
+from adapters.media.base import MediaEvent, Message, Started
+from adapters.media.stream_life import Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 
-class JsonStream(MediaProtocol):
+class JsonStream(StreamProtocol):
     """One stream of such a protocol.
 
     A message after the start may lack the stream id; with another one than that of the start it is refused.
@@ -25,21 +26,15 @@ class JsonStream(MediaProtocol):
     """Name of the stream id in every message."""
 
     def __init__(self) -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._stream_id = ""
         self._stream_json = '""'
 
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            if isinstance(message, bytes):
-                raise MediaProtocolError("only text messages are allowed")
-            document = wire.json_object(message)
-            return self._event(document.get("event"), document)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
+    def _take(self, message: Message) -> list[MediaEvent]:
+        if isinstance(message, bytes):
+            raise MediaProtocolError("only text messages are allowed")
+        document = wire.json_object(message)
+        return self._event(document.get("event"), document)
 
     @abstractmethod
     def _event(self, event: object, document: dict[str, Any]) -> list[MediaEvent]:

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from adapters.media import wire
-from adapters.media.base import AudioReceived, DtmfReceived, Handshake, MediaEvent, MediaProtocol, Message, Started
+from adapters.media.base import AudioReceived, DtmfReceived, Handshake, MediaEvent, Message, Started
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
-from adapters.media.stream_life import Phase, StreamLife, Verb
+from adapters.media.stream_life import Phase, Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 RATE_PARAMETER: Final = "sample-rate"
@@ -32,7 +33,7 @@ _CALL_KEYS: Final = ("callSid", "callId", "callid", "call_id", "uuid")
 _UNKNOWN: Final = Handshake(url="", path="")
 
 
-class L16Stream(MediaProtocol):
+class L16Stream(StreamProtocol):
     """One stream. A protocol brings how audio is sent, and what of the text it knows.
 
     An odd byte at the end of a message is kept for the next one. Metadata that is a JSON object gives its plain values
@@ -47,7 +48,7 @@ class L16Stream(MediaProtocol):
         Args:
             handshake: The upgrade request, whose URL may say what the wire does not.
         """
-        self._life = StreamLife()
+        super().__init__()
         self._query = handshake.query
         self._sample_rate_hz = 0
         self._rest = b""
@@ -62,14 +63,8 @@ class L16Stream(MediaProtocol):
         """8000 or 16000; 0 before the first message."""
         return self._sample_rate_hz
 
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._audio(message) if isinstance(message, bytes) else self._text(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
+    def _take(self, message: Message) -> list[MediaEvent]:
+        return self._audio(message) if isinstance(message, bytes) else self._text(message)
 
     @abstractmethod
     def _read_first(self, message: Message) -> dict[str, str]:

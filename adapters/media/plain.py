@@ -18,13 +18,13 @@ from adapters.media.base import (
     MarkReached,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Started,
     Stopped,
 )
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
-from adapters.media.stream_life import StreamLife, Verb
+from adapters.media.stream_life import Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 SUBPROTOCOL: Final = "aicall.plain.v1"
@@ -34,7 +34,7 @@ SAMPLE_RATES_HZ: Final = frozenset({8000, 16000})
 """What voice activity detection takes as it is, so that no audio is ever resampled on its way in."""
 
 
-class PlainProtocol(MediaProtocol):
+class PlainProtocol(StreamProtocol):
     """One stream of the plain protocol. `Started.stream_id` is the call's id: a call has one stream."""
 
     name: ClassVar[str] = "plain"
@@ -45,7 +45,7 @@ class PlainProtocol(MediaProtocol):
     subprotocol: ClassVar[str | None] = SUBPROTOCOL
 
     def __init__(self) -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._sample_rate_hz = 0
 
     @classmethod
@@ -64,14 +64,8 @@ class PlainProtocol(MediaProtocol):
         """The rate of the client's ``start``, 8000 or 16000; 0 before it."""
         return self._sample_rate_hz
 
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._audio(message) if isinstance(message, bytes) else self._control(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
+    def _take(self, message: Message) -> list[MediaEvent]:
+        return self._audio(message) if isinstance(message, bytes) else self._control(message)
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. One binary message for each second or part of it."""

@@ -35,7 +35,6 @@ from adapters.media.base import (
     MarkReached,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Started,
     Stopped,
@@ -43,7 +42,8 @@ from adapters.media.base import (
 from adapters.media.chunk_order import ChunkOrder
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.encodings import ENCODINGS, G722, L16, OPUS, PCMA, PCMU, Encoding, Transcoder
-from adapters.media.stream_life import StreamLife, Verb
+from adapters.media.stream_life import Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 TOKEN_HEADER: Final = "x-telnyx-streaming-auth-token"  # noqa: S105 - the name of a header
@@ -88,7 +88,7 @@ _PLAIN_MEDIA: Final = re.compile(
 what this matches means exactly the same there."""
 
 
-class TelnyxProtocol(MediaProtocol):
+class TelnyxProtocol(StreamProtocol):
     """One Telnyx media stream.
 
     `Started.call_id` is the ``call_control_id``, `Started.account_id` the ``user_id``; ``call_session_id`` and
@@ -106,7 +106,7 @@ class TelnyxProtocol(MediaProtocol):
     )
 
     def __init__(self, bidirectional_codec: str = "") -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._asked = bidirectional_codec
         self._stream_id = ""
         self._sample_rate_hz = 0
@@ -136,15 +136,6 @@ class TelnyxProtocol(MediaProtocol):
     def sample_rate_hz(self) -> int:
         """The rate of the media format, 8000 or 16000; 0 before the start."""
         return self._sample_rate_hz
-
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._take(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. One ``media`` message for each 20 ms."""

@@ -26,14 +26,14 @@ from adapters.media.base import (
     MarkReached,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Started,
     Stopped,
 )
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.encodings import PCMU, Encoding
-from adapters.media.stream_life import StreamLife, Verb
+from adapters.media.stream_life import Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 SAMPLE_RATE_HZ: Final = 8000
@@ -51,7 +51,7 @@ _PLAIN_MEDIA: Final = re.compile(
 matches means exactly the same there."""
 
 
-class TwilioProtocol(MediaProtocol):
+class TwilioProtocol(StreamProtocol):
     """One Twilio media stream.
 
     Tolerated, because systems that speak this protocol differ there: no ``connected``, no ``streamSid`` in a message
@@ -72,7 +72,7 @@ class TwilioProtocol(MediaProtocol):
     """What a stream of any other format is told."""
 
     def __init__(self) -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._sample_rate_hz = SAMPLE_RATE_HZ
         self._decode = PCMU.decoder(SAMPLE_RATE_HZ)
         self._encode = PCMU.encoder(SAMPLE_RATE_HZ)
@@ -95,15 +95,6 @@ class TwilioProtocol(MediaProtocol):
     def sample_rate_hz(self) -> int:
         """The rate of the media format; of Twilio always 8000."""
         return self._sample_rate_hz
-
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._take(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. One ``media`` message for each second or part of it."""

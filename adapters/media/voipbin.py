@@ -31,12 +31,12 @@ from adapters.media.base import (
     MarkPolicy,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Started,
 )
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
-from adapters.media.stream_life import Phase, StreamLife, Verb
+from adapters.media.stream_life import Phase, Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 FLUSH: Final = "FLUSH_MEDIA"
@@ -119,7 +119,7 @@ def samples(audio: Any, sample_rate_hz: int) -> bytes:
     return pcm
 
 
-class VoipbinProtocol(MediaProtocol):
+class VoipbinProtocol(StreamProtocol):
     """One stream of VoIPBIN's.
 
     `Started.stream_id` and `Started.call_id` are the query's ``session``. Frames other than audio begin a stream, and
@@ -134,7 +134,7 @@ class VoipbinProtocol(MediaProtocol):
     capabilities: ClassVar[MediaCapabilities] = MediaCapabilities(marks=MarkPolicy.NONE, flush=True)
 
     def __init__(self, query: Mapping[str, str] = MappingProxyType({})) -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._query = query
         self._sample_rate_hz = 0
         self._sent = 0
@@ -169,15 +169,6 @@ class VoipbinProtocol(MediaProtocol):
     def sample_rate_hz(self) -> int:
         """The rate of the first frame, 8000 or 16000; 0 before it."""
         return self._sample_rate_hz
-
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._take(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. One frame for each second or part of it."""

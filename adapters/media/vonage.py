@@ -24,13 +24,13 @@ from adapters.media.base import (
     MarkReached,
     MediaCapabilities,
     MediaEvent,
-    MediaProtocol,
     Message,
     Started,
     Stopped,
 )
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
-from adapters.media.stream_life import StreamLife, Verb
+from adapters.media.stream_life import Verb
+from adapters.media.stream_protocol import StreamProtocol
 from models.errors import MediaProtocolError
 
 FRAME_MS: Final = 20
@@ -46,7 +46,7 @@ _CONTENT_TYPE: Final = re.compile(r"audio/l16; ?rate=([0-9]{4,6})", re.IGNORECAS
 _OWN_FIELDS: Final = frozenset({"event", "content-type"})
 
 
-class VonageProtocol(MediaProtocol):
+class VonageProtocol(StreamProtocol):
     """One Vonage WebSocket. `Started.stream_id` is the call's id: a call has one stream.
 
     Custom parameters are the endpoint's ``headers``, those apart that are objects or lists; ``from`` and ``to`` among
@@ -61,7 +61,7 @@ class VonageProtocol(MediaProtocol):
     )
 
     def __init__(self) -> None:
-        self._life = StreamLife()
+        super().__init__()
         self._sample_rate_hz = 0
         self._frame_bytes = 0
 
@@ -81,14 +81,8 @@ class VonageProtocol(MediaProtocol):
         """The rate of the content type, 8000 or 16000; 0 before it."""
         return self._sample_rate_hz
 
-    def receive(self, message: Message) -> list[MediaEvent]:
-        """Take one received message; see `MediaProtocol.receive`."""
-        try:
-            return self._audio(message) if isinstance(message, bytes) else self._control(message)
-        except MediaProtocolError as error:
-            if error.fatal:
-                self._life.move(Verb.BREAK)
-            raise
+    def _take(self, message: Message) -> list[MediaEvent]:
+        return self._audio(message) if isinstance(message, bytes) else self._control(message)
 
     def send_audio(self, pcm: bytes) -> list[Message]:
         """Play audio; see `MediaProtocol.send_audio`. One binary message for 20 ms, the last filled with silence."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
 from adapters.signatures.base import RequestAuth, SignedRequest, any_same
@@ -79,6 +79,8 @@ class PlivoSignature(RequestAuth):
     """
 
     name = "Plivo signature V3"
+    headers: ClassVar[Sequence[str]] = HEADERS
+    nonce_header: ClassVar[str] = NONCE_HEADER
 
     def __init__(self, auth_token: str, protocols: Collection[str] = ()) -> None:
         super().__init__(protocols)
@@ -86,18 +88,22 @@ class PlivoSignature(RequestAuth):
 
     def presented(self, request: SignedRequest) -> bool:
         """Say whether a signature is there."""
-        return any(name in request.headers for name in HEADERS)
+        return any(name in request.headers for name in self.headers)
 
     def check(self, request: SignedRequest, now_s: float) -> None:
         """Do nothing when a signature fits the URL, the form and the nonce."""
         del now_s
-        nonce = request.headers.get(NONCE_HEADER, "")
-        given = [it.strip() for name in HEADERS for it in request.headers.get(name, "").split(",") if it.strip()]
+        nonce = request.headers.get(self.nonce_header, "")
+        given = [it.strip() for name in self.headers for it in request.headers.get(name, "").split(",") if it.strip()]
         if not given or not nonce:
             raise Unauthorized("the request is not signed")
         try:
-            right = [sign(self._auth_token, request.method, url, nonce, request.form) for url in spellings(request.url)]
+            right = [self.sign(request, url, nonce) for url in spellings(request.url)]
         except ValueError:
             raise Unauthorized("the signature does not fit this URL") from None
         if not any_same(given, right):
             raise Unauthorized("the signature does not fit this URL")
+
+    def sign(self, request: SignedRequest, url: str, nonce: str) -> str:
+        """Make the signature of a request to one spelling of its URL."""
+        return sign(self._auth_token, request.method, url, nonce, request.form)

@@ -10,12 +10,10 @@ Source: https://docs.vobiz.ai/concepts/validating-callbacks
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
-from adapters.signatures.base import RequestAuth, SignedRequest, any_same
-from adapters.signatures.plivo import mac, spellings
-from models.errors import Unauthorized
+from adapters.signatures.base import SignedRequest
+from adapters.signatures.plivo import PlivoSignature, mac
 
 HEADERS: Final = ("x-vobiz-signature-v3", "x-vobiz-signature-ma-v3")
 """Where signatures stand, lower case: of the account itself and of its main account."""
@@ -36,7 +34,7 @@ def sign(auth_token: str, url: str, nonce: str) -> str:
     return mac(auth_token, f"{url.partition('?')[0]}.{nonce}")
 
 
-class VobizSignature(RequestAuth):
+class VobizSignature(PlivoSignature):
     """Vobiz' signature V3.
 
     Args:
@@ -45,21 +43,10 @@ class VobizSignature(RequestAuth):
     """
 
     name = "Vobiz signature V3"
+    headers = HEADERS
+    nonce_header = NONCE_HEADER
 
-    def __init__(self, auth_token: str, protocols: Collection[str] = ()) -> None:
-        super().__init__(protocols)
-        self._auth_token = auth_token
-
-    def presented(self, request: SignedRequest) -> bool:
-        """Say whether a signature is there."""
-        return any(name in request.headers for name in HEADERS)
-
-    def check(self, request: SignedRequest, now_s: float) -> None:
-        """Do nothing when a signature fits the URL and the nonce."""
-        del now_s
-        nonce = request.headers.get(NONCE_HEADER, "")
-        given = [it.strip() for name in HEADERS for it in request.headers.get(name, "").split(",") if it.strip()]
-        if not given or not nonce:
-            raise Unauthorized("the request is not signed")
-        if not any_same(given, [sign(self._auth_token, url, nonce) for url in spellings(request.url)]):
-            raise Unauthorized("the signature does not fit this URL")
+    def sign(self, request: SignedRequest, url: str, nonce: str) -> str:
+        """Make the signature of a request to one spelling of its URL."""
+        del request
+        return sign(self._auth_token, url, nonce)

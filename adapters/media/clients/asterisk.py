@@ -8,11 +8,19 @@ from __future__ import annotations
 import json
 from typing import ClassVar, Final
 
-from adapters.media import wire
 from adapters.media.asterisk import CODECS, FRAME_MS, MAX_MESSAGE_BYTES, SUBPROTOCOL
 from adapters.media.asterisk_wire import Spelling, read_command
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Hangup, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import (
+    CallLeg,
+    Clear,
+    ClientEvent,
+    Hangup,
+    Mark,
+    MediaClient,
+    PlayAudio,
+    one_digit,
+)
 from adapters.media.codecs import require_whole_samples
 from models.errors import InvalidField, MediaProtocolError
 
@@ -73,9 +81,7 @@ class AsteriskClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``DTMF_END``; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        digit = wire.require_digits(digit)
+        digit = one_digit(digit)
         if self._spelling is Spelling.PLAIN:
             return [f"DTMF_END digit:{digit} channel_id:{self.leg.call_id}"]
         return [json.dumps({"event": "DTMF_END", "channel_id": self.leg.call_id, "digit": digit})]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import ClassVar, Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from adapters.media import wire
 from adapters.media.audiosocket import (
     AUDIO_KINDS,
     DTMF,
@@ -19,7 +18,7 @@ from adapters.media.audiosocket import (
     frame,
 )
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, ClientEvent, Hangup, MediaClient, PlayAudio
+from adapters.media.clients.base import CallLeg, ClientEvent, Hangup, MediaClient, PlayAudio, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from models.errors import InvalidField, MediaProtocolError
 
@@ -62,9 +61,7 @@ class AudioSocketClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """One digit; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        return [frame(DTMF, wire.require_digits(digit).encode("ascii"))]
+        return [frame(DTMF, one_digit(digit).encode("ascii"))]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """Nothing: there are no marks."""

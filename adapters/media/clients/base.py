@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from adapters.media import wire
 from adapters.media.base import Message
+from models.errors import InvalidField
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +166,14 @@ class MediaClient(ABC):
         Raises:
             MediaProtocolError: The runtime broke the protocol.
         """
+
+
+def one_digit(digit: str) -> str:
+    """Check a key that is about to be sent.
+
+    Raises:
+        InvalidField: Not one of ``0-9 * # A-D``.
+    """
+    if len(digit) != 1:
+        raise InvalidField("digit", "one digit at a time")
+    return wire.require_digits(digit)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.exotel import SAMPLE_RATES_HZ
 from models.errors import InvalidField, MediaProtocolError
@@ -72,9 +72,7 @@ class ExotelClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``dtmf``; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        return [self._numbered("dtmf", {"digit": wire.require_digits(digit), "duration": str(DTMF_MS)})]
+        return [self._numbered("dtmf", {"digit": one_digit(digit), "duration": str(DTMF_MS)})]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """``mark``."""

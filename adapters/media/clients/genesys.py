@@ -13,7 +13,15 @@ from typing import Any, ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Hangup, MediaClient, PlayAudio
+from adapters.media.clients.base import (
+    CallLeg,
+    Clear,
+    ClientEvent,
+    Hangup,
+    MediaClient,
+    PlayAudio,
+    one_digit,
+)
 from adapters.media.codecs import ULAW_SILENCE, pcm_to_ulaw, ulaw_to_pcm
 from adapters.media.genesys_wire import CALLER, NIL_ID, SAMPLE_RATE_HZ, VERSION, sequence_number
 from models.errors import InvalidField, MediaProtocolError
@@ -101,9 +109,7 @@ class GenesysClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``dtmf``; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        return [self._message("dtmf", {"digit": wire.require_digits(digit)})]
+        return [self._message("dtmf", {"digit": one_digit(digit)})]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """Nothing: the protocol has no marks."""

@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, MediaClient
+from adapters.media.clients.base import CallLeg, MediaClient, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.l16_stream import RATE_PARAMETER, RATES_HZ
 from models.errors import InvalidField
@@ -54,9 +53,7 @@ class L16Client(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """A key, as jambonz writes it; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        return [json.dumps({"event": "dtmf", "dtmf": wire.require_digits(digit), "duration": _KEY_SAMPLES})]
+        return [json.dumps({"event": "dtmf", "dtmf": one_digit(digit), "duration": _KEY_SAMPLES})]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """Nothing, where the module has no marks."""

@@ -7,7 +7,17 @@ from typing import Any, ClassVar
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Dtmf, Hangup, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import (
+    CallLeg,
+    Clear,
+    ClientEvent,
+    Dtmf,
+    Hangup,
+    Mark,
+    MediaClient,
+    PlayAudio,
+    one_digit,
+)
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.plain import SAMPLE_RATES_HZ, SUBPROTOCOL
 from models.errors import InvalidField, MediaProtocolError
@@ -38,9 +48,7 @@ class PlainClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``dtmf``; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        return [json.dumps({"event": "dtmf", "digit": wire.require_digits(digit)})]
+        return [json.dumps({"event": "dtmf", "digit": one_digit(digit)})]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """``mark``."""

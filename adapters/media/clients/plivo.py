@@ -13,7 +13,16 @@ from typing import Any, ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Dtmf, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import (
+    CallLeg,
+    Clear,
+    ClientEvent,
+    Dtmf,
+    Mark,
+    MediaClient,
+    PlayAudio,
+    one_digit,
+)
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.plivo import FORMATS, L16, ULAW
 from models.errors import InvalidField, MediaProtocolError
@@ -89,9 +98,7 @@ class PlivoClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``dtmf``; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        dtmf = {"track": "inbound", "digit": wire.require_digits(digit), "timestamp": self._time()}
+        dtmf = {"track": "inbound", "digit": one_digit(digit), "timestamp": self._time()}
         return [self._of_stream("dtmf", {"dtmf": dtmf})]
 
     def send_mark_reached(self, name: str) -> list[Message]:

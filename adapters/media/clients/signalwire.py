@@ -7,8 +7,8 @@ from typing import ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, ClientEvent, Dtmf
-from adapters.media.clients.twilio import TwilioClient, one_digit
+from adapters.media.clients.base import CallLeg, ClientEvent, Dtmf, one_digit
+from adapters.media.clients.twilio import TwilioClient
 from adapters.media.encodings import L16, Encoding
 from models.errors import MediaProtocolError
 

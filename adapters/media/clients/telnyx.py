@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
-from adapters.media.clients.twilio import one_digit
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.encodings import ENCODINGS, L16, PCMU, Encoding
 from adapters.media.telnyx import FRAME_MS

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, pcm_to_ulaw, require_whole_samples
 from adapters.media.encodings import PCMU, Encoding
 from adapters.media.twilio import SAMPLE_RATE_HZ
@@ -172,14 +172,3 @@ def _ulaw_payload(pcm: bytes) -> str:
 
 def _payload(coded: bytes) -> str:
     return b2a_base64(coded, newline=False).decode("ascii")
-
-
-def one_digit(digit: str) -> str:
-    """Check a key that is about to be sent.
-
-    Raises:
-        InvalidField: Not one of ``0-9 * # A-D``.
-    """
-    if len(digit) != 1:
-        raise InvalidField("digit", "one digit at a time")
-    return wire.require_digits(digit)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, MediaClient, PlayAudio
-from adapters.media.clients.twilio import one_digit
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, MediaClient, PlayAudio, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.voipbin import FLUSH, SAMPLE_RATES_HZ, audio_message, parse, samples
 from models.errors import InvalidField

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from adapters.media import wire
 from adapters.media.base import Message
-from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio
+from adapters.media.clients.base import CallLeg, Clear, ClientEvent, Mark, MediaClient, PlayAudio, one_digit
 from adapters.media.codecs import PCM_SAMPLE_BYTES, require_whole_samples
 from adapters.media.vonage import CALL_ID_HEADERS, FRAME_MS, SAMPLE_RATES_HZ
 from models.errors import InvalidField, MediaProtocolError
@@ -54,9 +54,7 @@ class VonageClient(MediaClient):
 
     def send_dtmf(self, digit: str) -> list[Message]:
         """``websocket:dtmf``; see `MediaClient.send_dtmf`."""
-        if len(digit) != 1:
-            raise InvalidField("digit", "one digit at a time")
-        return [json.dumps({"event": "websocket:dtmf", "digit": wire.require_digits(digit), "duration": DTMF_MS})]
+        return [json.dumps({"event": "websocket:dtmf", "digit": one_digit(digit), "duration": DTMF_MS})]
 
     def send_mark_reached(self, name: str) -> list[Message]:
         """``websocket:notify``."""
